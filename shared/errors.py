@@ -1,0 +1,79 @@
+"""Every exception that Tocsin raises on purpose, and the redaction that keeps secrets out of their texts.
+
+    TocsinError
+    ├── InvalidInput        somebody gave a value that can't be used (CLI error, tool error, 422)
+    ├── NotFound            the id or name names nothing in this tenant
+    ├── Conflict            the row changed since it was read
+    ├── Unavailable         a server that is needed doesn't answer (503, try again)
+    ├── InProgress          another process holds a live lease on the same work (409, try again)
+    ├── PoisonEvent         an event that can never be handled; it is recorded and acknowledged
+    ├── Fenced              a newer tick took over; this one must stop and write nothing more
+    └── QueryFailed         the metric store answered a query with an error or a partial result
+
+An exception that is not in this tree is a bug and is left to surface.
+"""
+
+from urllib.parse import urlsplit, urlunsplit
+
+
+def redact_url(url: str) -> str:
+    """The URL without password, query and fragment: safe for logs and error texts."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "<unreadable URL>"
+    user = f"{parts.username}:***@" if parts.password else (f"{parts.username}@" if parts.username else "")
+    return urlunsplit((parts.scheme, f"{user}{host}{port}", parts.path, "", ""))
+
+
+class TocsinError(Exception):
+    """Something that Tocsin expected could go wrong did."""
+
+
+class InvalidInput(TocsinError):
+    """A value that can't be used: names the field, the value, what is valid and what to do next."""
+
+    def __init__(self, field: str, value: object, valid: str, hint: str = "") -> None:
+        self.field, self.value, self.valid, self.hint = field, value, valid, hint
+        shown = repr(value)
+        if len(shown) > 120:
+            shown = shown[:117] + "..."
+        super().__init__(f"{field}: {shown} is not valid; {valid}" + (f". {hint}" if hint else ""))
+
+
+class NotFound(TocsinError):
+    """The id or name names nothing here."""
+
+    def __init__(self, kind: str, name: str, hint: str = "") -> None:
+        self.kind, self.name = kind, name
+        super().__init__(f"{kind} {name!r} not found" + (f"; {hint}" if hint else ""))
+
+
+class Conflict(TocsinError):
+    """The row changed since it was read; read it again and repeat the change."""
+
+
+class Unavailable(TocsinError):
+    """A server that is needed doesn't answer."""
+
+    def __init__(self, what: str, url: str, why: str, setting: str) -> None:
+        self.what, self.setting = what, setting
+        super().__init__(f"{what} at {redact_url(url)} can't be reached: {why}. It is set by {setting}")
+
+
+class InProgress(TocsinError):
+    """Another process holds a live lease on this work; it will be repeated later."""
+
+
+class PoisonEvent(TocsinError):
+    """An event that can never be handled, whoever tries and however often."""
+
+
+class Fenced(TocsinError):
+    """A newer tick took over this shard; this one writes nothing more."""
+
+
+class QueryFailed(TocsinError):
+    """The metric store answered with an error, with part of the data, or not in time; carries its words."""

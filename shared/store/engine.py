@@ -1,0 +1,180 @@
+"""Opening the database and running transactions: every difference between SQLite and MySQL lives here.
+
+Verbs in the neighbouring files take a `Tx` and never open, commit or retry by themselves.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event, text
+from sqlalchemy.dialects import mysql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from shared.errors import Unavailable
+
+T = TypeVar("T")
+
+_MYSQL_DEADLOCK = 1213
+_MYSQL_LOCK_WAIT = 1205
+_MYSQL_UNREACHABLE = (2002, 2003, 2006, 2013, 1040, 1045, 1049)
+_BUSY_TIMEOUT_MS = 5_000
+_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Tx:
+    """One open transaction of one tenant."""
+
+    conn: Connection
+    tenant: str
+
+    def now(self) -> int:
+        """The database's clock, epoch milliseconds: for leases, `next_at` and deadlines only."""
+        if self.conn.dialect.name == "sqlite":
+            query = "SELECT CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+        else:
+            query = "SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS UNSIGNED)"
+        return int(self.conn.execute(text(query)).scalar_one())
+
+    def insert(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert rows (without `tenant`) in one statement per 500."""
+        for chunk in _chunks(self._scoped(rows)):
+            self.conn.execute(table.insert(), chunk)
+
+    def insert_missing(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert the rows whose unique keys are not there yet; the others stay as they are."""
+        for chunk in _chunks(self._scoped(rows)):
+            if self.conn.dialect.name == "sqlite":
+                self.conn.execute(sqlite.insert(table).on_conflict_do_nothing(), chunk)
+            else:
+                first = next(iter(table.primary_key.columns))
+                statement = mysql.insert(table).on_duplicate_key_update({first.name: first})
+                self.conn.execute(statement, chunk)
+
+    def upsert(self, table: Table, rows: Sequence[Mapping[str, Any]], update: Iterable[str] = ()) -> None:
+        """Insert rows, or overwrite the columns `update` (default: all that are given) where the primary key exists."""
+        if not rows:
+            return
+        keys = [column.name for column in table.primary_key.columns]
+        names = list(update) or [name for name in rows[0] if name not in keys]
+        for chunk in _chunks(self._scoped(rows)):
+            if self.conn.dialect.name == "sqlite":
+                new = sqlite.insert(table)
+                given = {name: new.excluded[name] for name in names}
+                self.conn.execute(new.on_conflict_do_update(index_elements=keys, set_=given), chunk)
+            else:
+                other = mysql.insert(table)
+                self.conn.execute(
+                    other.on_duplicate_key_update({name: other.inserted[name] for name in names}), chunk
+                )
+
+    def _scoped(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        return [{"tenant": self.tenant, **row} for row in rows]
+
+
+def _chunks(rows: list[dict[str, Any]]) -> Iterable[list[dict[str, Any]]]:
+    for start in range(0, len(rows), _CHUNK):
+        yield rows[start : start + _CHUNK]
+
+
+class Store:
+    """A database and a tenant. Connections are made on first use, so that a process may fork before."""
+
+    def __init__(self, engine: Engine, tenant: str, url: str) -> None:
+        self.engine, self.tenant, self.url = engine, tenant, url
+
+    def write(self, work: Callable[[Tx], T]) -> T:
+        """Run `work` in one transaction and commit; on a deadlock everything is rolled back and run once more."""
+        try:
+            return self._once(work)
+        except OperationalError as error:
+            if _code(error) not in (_MYSQL_DEADLOCK, _MYSQL_LOCK_WAIT):
+                raise
+        return self._once(work)
+
+    def read(self, work: Callable[[Tx], T]) -> T:
+        """Run `work` on a connection whose changes are rolled back."""
+        try:
+            with self.engine.connect() as conn:
+                return work(Tx(conn, self.tenant))
+        except DBAPIError as error:
+            raise self._translated(error) from error
+
+    def for_tenant(self, tenant: str) -> "Store":
+        """The same database seen by another tenant."""
+        return Store(self.engine, tenant, self.url)
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+    def _once(self, work: Callable[[Tx], T]) -> T:
+        try:
+            with self.engine.connect() as conn:
+                if conn.dialect.name == "sqlite":
+                    # A deferred transaction that writes after reading fails at once when another writer was
+                    # faster; taking the write lock first waits for it instead.
+                    conn.exec_driver_sql("BEGIN IMMEDIATE")
+                result = work(Tx(conn, self.tenant))
+                conn.commit()
+                return result
+        except DBAPIError as error:
+            raise self._translated(error) from error
+
+    def _translated(self, error: DBAPIError) -> Exception:
+        code = _code(error)
+        unreachable = code in _MYSQL_UNREACHABLE or "unable to open database file" in str(error.orig)
+        if isinstance(error, OperationalError) and unreachable:
+            return Unavailable("the database", self.url, _words(error), "TOCSIN_DATABASE_URL")
+        return error
+
+
+def _code(error: DBAPIError) -> int:
+    arguments = error.orig.args if error.orig is not None else ()
+    return arguments[0] if arguments and isinstance(arguments[0], int) else 0
+
+
+def _words(error: DBAPIError) -> str:
+    arguments = error.orig.args if error.orig is not None else ()
+    return str(arguments[-1]) if arguments else "no reason given"
+
+
+def open_store(url: str, tenant: str, state_dir: Path = Path()) -> Store:
+    """A store for `sqlite:///file` (relative files live in `state_dir`) or `mysql+pymysql://…`. Doesn't connect."""
+    if urlsplit(url).scheme == "sqlite":
+        return Store(_sqlite(url, state_dir), tenant, url)
+    return Store(_mysql(url), tenant, url)
+
+
+def _sqlite(url: str, state_dir: Path) -> Engine:
+    path = Path(make_url(url).database or "tocsin.db")
+    if not path.is_absolute():
+        path = state_dir / path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # transactions begin where this file says so
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
+
+    return engine
+
+
+def _mysql(url: str) -> Engine:
+    return create_engine(
+        url,
+        isolation_level="READ COMMITTED",
+        pool_size=2,
+        max_overflow=4,
+        pool_pre_ping=True,
+        pool_recycle=300,
+        pool_timeout=10,
+        connect_args={"connect_timeout": 3, "read_timeout": 30, "write_timeout": 30, "charset": "utf8mb4"},
+    )
