@@ -1,0 +1,1 @@
+"""The manifests of every installation, and what runs them on one laptop."""
