@@ -1,1 +1,4 @@
-"""The manifests of every installation, and what runs them on one laptop."""
+"""Tocsin's manifests, and the runner that serves them on one machine (`python -m knative.local`).
+
+Must not import `shared` or `functions`: what runs a system must know it by its manifests and its HTTP only.
+"""

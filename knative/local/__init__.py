@@ -1,4 +1,6 @@
-"""Knative on a laptop: runs the manifests of the laptop overlay.
+"""Run the laptop overlay on one machine, without Kubernetes: `python -m knative.local`.
 
-It knows manifests and HTTP, never `shared` or `functions`, so that it can't do more than a cluster does.
+It reads the manifests that a cluster would be given, starts each function under functions-framework with
+that manifest's own environment, and plays what Knative does around them: Broker, Triggers, PingSource, SinkBinding, Jobs.
+It must not import `shared` or `functions`, and must not accept a manifest that it can't honour.
 """
