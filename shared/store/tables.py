@@ -22,18 +22,25 @@ from sqlalchemy.sql.schema import SchemaItem
 
 metadata = MetaData()
 
-# Measured names come from outside: they differ in case, accents and blanks, so everything compares by code point.
-_OPTIONS = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
 _LONG = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
 _BYTES = LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
 
 
 def _table(name: str, *items: SchemaItem) -> Table:
-    return Table(name, metadata, Column("tenant", String(64), primary_key=True), *items, **_OPTIONS)
+    # Names come from outside and differ in case and accents, so everything compares by code point.
+    return Table(
+        name,
+        metadata,
+        Column("tenant", String(64), primary_key=True),
+        *items,
+        mysql_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+    )
 
 
-def _id(name: str, length: int = 64, **options: bool) -> Column[str]:
-    return Column(name, String(length), nullable=False, **options)
+def _id(name: str, length: int = 64, *, primary_key: bool = False) -> Column[str]:
+    return Column(name, String(length), nullable=False, primary_key=primary_key)
 
 
 def _word(name: str, default: str = "") -> Column[str]:
