@@ -1,0 +1,83 @@
+"""Shell: outbox rows → Broker. Publishes what was never accepted, and re-drives what is still undelivered.
+
+The same bytes and the same id every time; only the routes `to<kind>` follow what is still open.
+"""
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from shared.broker import AT_ONCE, Broker
+from shared.errors import Unavailable
+from shared.events import routed
+from shared.store import outbox
+from shared.store.engine import Store
+
+BATCH = 500
+REDRIVES_PER_KIND = 20
+"""How many repeats one tick may cost each channel kind."""
+
+log = logging.getLogger("tocsin.publish")
+
+
+@dataclass(frozen=True, slots=True)
+class PublishReport:
+    """How many events the Broker accepted, how many of them were repeats, and how many it refused."""
+
+    accepted: int = 0
+    repeated: int = 0
+    refused: int = 0
+    error: str = ""
+
+    def plus(self, other: "PublishReport") -> "PublishReport":
+        """Both together."""
+        return PublishReport(
+            self.accepted + other.accepted,
+            self.repeated + other.repeated,
+            self.refused + other.refused,
+            self.error or other.error,
+        )
+
+
+def run(store: Store, broker: Broker, *, batches: int = 20) -> PublishReport:
+    """Publish everything that is due, in batches; stop early when the Broker refuses."""
+    total = PublishReport()
+    for _ in range(batches):
+        # gather
+        waiting = store.read(lambda tx: outbox.due(tx, BATCH, REDRIVES_PER_KIND))
+        if not waiting:
+            break
+        # send, then commit
+        report = _publish(store, broker, waiting)
+        total = total.plus(report)
+        if report.refused or len(waiting) < BATCH:
+            break
+    return total
+
+
+def _publish(store: Store, broker: Broker, waiting: Sequence[outbox.Due]) -> PublishReport:
+    with ThreadPoolExecutor(max_workers=min(AT_ONCE, len(waiting))) as pool:
+        problems = list(pool.map(lambda item: _post(broker, item), waiting))
+    refused = {item.event.id: why for item, why in zip(waiting, problems, strict=True) if why}
+    accepted = [item for item in waiting if item.event.id not in refused]
+    store.write(lambda tx: outbox.published(tx, [item.event.id for item in accepted], refused))
+    for event_id, why in refused.items():
+        log.warning("not published: %s", why, extra={"event_id": event_id})
+    for item in accepted:
+        log.debug("published %s", item.event.type, extra={"event_id": item.event.id, "rule_id": item.event.subject})
+    return PublishReport(
+        accepted=len(accepted),
+        repeated=sum(item.published for item in accepted),
+        refused=len(refused),
+        error=next(iter(refused.values()), ""),
+    )
+
+
+def _post(broker: Broker, item: outbox.Due) -> str:
+    """Publish one event; the reason when the Broker didn't take it."""
+    try:
+        broker.publish(routed(item.event, item.kinds))
+    except Unavailable as error:
+        return str(error)
+    return ""
