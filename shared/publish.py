@@ -57,15 +57,18 @@ def run(store: Store, broker: Broker, *, batches: int = 20) -> PublishReport:
 
 
 def _publish(store: Store, broker: Broker, waiting: Sequence[outbox.Due]) -> PublishReport:
+    refusals: list[str] = []
     with ThreadPoolExecutor(max_workers=min(AT_ONCE, len(waiting))) as pool:
-        problems = list(pool.map(lambda item: _post(broker, item), waiting))
+        problems = list(pool.map(lambda item: _post(broker, item, refusals), waiting))
     refused = {item.event.id: why for item, why in zip(waiting, problems, strict=True) if why}
     accepted = [item for item in waiting if item.event.id not in refused]
     store.write(lambda tx: outbox.published(tx, [item.event.id for item in accepted], refused))
     for event_id, why in refused.items():
         log.warning("not published: %s", why, extra={"event_id": event_id})
     for item in accepted:
-        log.debug("published %s", item.event.type, extra={"event_id": item.event.id, "rule_id": item.event.subject})
+        log.debug(
+            "published %s", item.event.type, extra={"event_id": item.event.id, "rule_id": item.event.subject}
+        )
     return PublishReport(
         accepted=len(accepted),
         repeated=sum(item.published for item in accepted),
@@ -74,10 +77,13 @@ def _publish(store: Store, broker: Broker, waiting: Sequence[outbox.Due]) -> Pub
     )
 
 
-def _post(broker: Broker, item: outbox.Due) -> str:
-    """Publish one event; the reason when the Broker didn't take it."""
+def _post(broker: Broker, item: outbox.Due, refusals: list[str]) -> str:
+    """Publish one event; the reason when the Broker didn't take it. A Broker that refuses all is left alone."""
+    if len(refusals) >= AT_ONCE:
+        return f"not tried: {refusals[-1]}"
     try:
         broker.publish(routed(item.event, item.kinds))
     except Unavailable as error:
+        refusals.append(str(error))
         return str(error)
     return ""

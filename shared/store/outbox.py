@@ -14,6 +14,8 @@ from shared.store.tables import deliveries, notification_alerts, outbox
 
 REPEAT_MS = (60_000, 120_000, 240_000, 480_000)
 LONGEST_REPEAT_MS = 600_000
+REFUSED_MS = 1_000
+"""A refused event steps behind the others, so that one that is always refused can't block them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,12 @@ def add(tx: Tx, items: Sequence[tuple[Notification, Event]]) -> None:
     tx.insert(
         notification_alerts,
         [
-            {"notification_id": item.id, "alert_id": alert.id, "event": alert.event.value, "position": position}
+            {
+                "notification_id": item.id,
+                "alert_id": alert.id,
+                "event": alert.event.value,
+                "position": position,
+            }
             for item, _ in items
             for position, alert in enumerate(item.alerts)
         ],
@@ -116,10 +123,11 @@ def _open_kinds(tx: Tx, ids: Sequence[str]) -> Mapping[str, frozenset[str]]:
 
 
 def published(tx: Tx, accepted: Sequence[str], refused: Mapping[str, str]) -> None:
-    """Record the outcome of publishing: accepted ones wait for their repeat, refused ones are due at once again."""
+    """Record the outcome of publishing: accepted ones wait for their repeat, refused ones come next tick."""
     now = tx.now()
     wait = case(
-        *((outbox.c.attempts == tried, pause) for tried, pause in enumerate(REPEAT_MS)), else_=LONGEST_REPEAT_MS
+        *((outbox.c.attempts == tried, pause) for tried, pause in enumerate(REPEAT_MS)),
+        else_=LONGEST_REPEAT_MS,
     )
     if accepted:
         tx.conn.execute(
@@ -134,7 +142,9 @@ def published(tx: Tx, accepted: Sequence[str], refused: Mapping[str, str]) -> No
         )
     for event_id, why in refused.items():
         tx.conn.execute(
-            update(outbox).where(outbox.c.tenant == tx.tenant, outbox.c.id == event_id).values(error=why[:500])
+            update(outbox)
+            .where(outbox.c.tenant == tx.tenant, outbox.c.id == event_id, outbox.c.next_at.is_not(None))
+            .values(error=why[:500], next_at=now + REFUSED_MS)
         )
     close_finished(tx, accepted)
 
@@ -152,6 +162,11 @@ def close_finished(tx: Tx, ids: Sequence[str]) -> None:
     )
     tx.conn.execute(
         update(outbox)
-        .where(outbox.c.tenant == tx.tenant, outbox.c.id.in_(ids), outbox.c.published_at.is_not(None), ~still_open)
+        .where(
+            outbox.c.tenant == tx.tenant,
+            outbox.c.id.in_(ids),
+            outbox.c.published_at.is_not(None),
+            ~still_open,
+        )
         .values(next_at=None)
     )
