@@ -104,7 +104,7 @@ def environment(
     state: Path,
     port: int = 0,
 ) -> dict[str, str]:
-    """All that the process of `workload` sees: the manifest, then `overrides`, then the runner's own names."""
+    """What the process of `workload` sees: the manifest, `overrides` over it, the runner's own names last."""
 
     def expand(value: str) -> str:
         return real_path(addresses.translate(value), mounts)

@@ -72,7 +72,7 @@ class Named:
 
 
 def read_overlay(manifests: Iterable[Manifest]) -> Overlay:
-    """All objects as typed views; ManifestError for what can't be honoured, LocalError for a dangling name."""
+    """All objects, typed; ManifestError for what can't be honoured, LocalError for a dangling name."""
     overlay = Overlay()
     seen: set[tuple[str, str, str]] = set()
     for manifest in manifests:

@@ -1,4 +1,4 @@
-"""The eventing objects of an overlay as typed views, and how their shared parts (destination, delivery) are read.
+"""The eventing objects of an overlay as typed views, and how destinations and delivery are read.
 
 Must not start or connect anything.
 """

@@ -59,7 +59,7 @@ class Variable:
 
 @dataclass(frozen=True)
 class VolumePart:
-    """A ConfigMap's or Secret's files in a volume; `items` maps key to path, empty means every key as it is."""
+    """Files of a volume from a ConfigMap or Secret; `items` maps key to path, empty means every key."""
 
     source: Source
     items: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,49 @@
+"""What happens in the stack, as it happens: each part notes it, whoever listens shows or counts it.
+
+Must not print or write: terminal.py does.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+KEPT = 2000
+"""Notes that are kept for readers who come later."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """One line: when (epoch seconds), who, what; `detail` marks what only a curious reader wants."""
+
+    at: float
+    who: str
+    text: str
+    level: str = "info"
+    detail: bool = False
+
+
+class Journal:
+    """Keeps the last notes, counts what was counted, and hands each note to its listeners."""
+
+    def __init__(self) -> None:
+        self.notes: deque[Note] = deque(maxlen=KEPT)
+        self.counts: Counter[str] = Counter()
+        self._listeners: list[Callable[[Note], None]] = []
+
+    def listen(self, listener: Callable[[Note], None]) -> None:
+        """Hand every later note to `listener`."""
+        self._listeners.append(listener)
+
+    def note(self, who: str, text: str, *, level: str = "info", detail: bool = False) -> None:
+        """Record one line now; levels are those of the functions' logs: debug, info, warning, error."""
+        note = Note(time.time(), who, text, level, detail)
+        self.notes.append(note)
+        for listener in self._listeners:
+            listener(note)
+
+    def count(self, what: str) -> None:
+        """One more of `what`."""
+        self.counts[what] += 1

@@ -1,0 +1,96 @@
+"""HTTP servers and ports of the stack's own parts, all on the loopback interface.
+
+Must not listen anywhere else: the parts served here know no password.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from dataclasses import dataclass
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from knative.local.addresses import LOOPBACK
+from knative.local.errors import LocalError
+
+
+def bind(port: int, needed_by: str = "") -> socket.socket:
+    """A listening-ready socket on `port`, or on any free port for 0; LocalError when `port` is taken."""
+    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((LOOPBACK, port))
+    except OSError as error:
+        found.close()
+        raise LocalError(
+            f"port {port} for {needed_by} is not free ({error.strerror}); choose another"
+        ) from error
+    return found
+
+
+class Ports:
+    """Hands out ports: from `base` upwards where free, so that addresses stay the same from run to run; else any.
+
+    A port is held open until `release`, so that no other process takes it before its owner listens.
+    """
+
+    def __init__(self, base: int) -> None:
+        self._next, self._held = base, dict[int, socket.socket]()
+
+    def take(self) -> int:
+        """A free port that nobody else gets from here."""
+        while self._next:
+            self._next += 1
+            try:
+                return self._hold(bind(self._next - 1))
+            except LocalError:
+                continue
+        return self._hold(bind(0))
+
+    def _hold(self, held: socket.socket) -> int:
+        port: int = held.getsockname()[1]
+        self._held[port] = held
+        return port
+
+    def release(self, port: int) -> None:
+        """Let its owner listen now."""
+        held = self._held.pop(port, None)
+        if held is not None:
+            held.close()
+
+    def close(self) -> None:
+        """Let go of every port."""
+        for held in self._held.values():
+            held.close()
+        self._held.clear()
+
+
+@dataclass
+class Serving:
+    """One running server."""
+
+    server: uvicorn.Server
+    task: asyncio.Task[None]
+    port: int
+
+    async def stop(self) -> None:
+        """Stop listening and wait for the end; what is open is cut, as its other end is going too."""
+        self.server.should_exit = True
+        self.server.force_exit = True
+        await self.task
+
+
+async def serve(app: ASGIApp, listening: socket.socket) -> Serving:
+    """Serve `app` on a bound socket; returns when it accepts connections."""
+    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none")
+    server = uvicorn.Server(config)
+    port = listening.getsockname()[1]
+    task = asyncio.create_task(server.serve(sockets=[listening]), name=f"server on {port}")
+    while not server.started:
+        if task.done():
+            task.result()
+            raise LocalError(f"the server on port {port} ended before it began")
+        await asyncio.sleep(0.01)
+    return Serving(server, task, port)
