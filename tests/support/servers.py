@@ -1,0 +1,210 @@
+"""The real servers behind the contract tests: each in its own folder, on free loopback ports, from Debian's packages.
+
+Nothing here touches a server that was already running, nor a standard port.
+"""
+
+import os
+import shutil
+import subprocess
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pymysql
+import pytest
+import redis
+
+from tests.support.processes import Child, accepts_connections, free_port
+
+# Programs in the packages' own words; a folder that a user's PATH may lack is searched as well.
+PACKAGES = {
+    "mariadbd": "mariadb-server",
+    "redis-server": "redis-server",
+    "influxd": "influxdb",
+    "promtool": "prometheus",
+}
+_MORE_FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin", "/opt/homebrew/sbin")
+
+
+def find(program: str) -> str | None:
+    """The path of a program, or None."""
+    return shutil.which(program) or shutil.which(program, path=os.pathsep.join(_MORE_FOLDERS))
+
+
+def require(program: str) -> str:
+    """The path of a program; without it the test is skipped, and under CI=true it fails."""
+    path = find(program)
+    if path is not None:
+        return path
+    reason = f"{program} is not installed (`python -m tests.support.install` installs it as root on Debian)"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class MariaDB:
+    """A running MariaDB whose user may create databases."""
+
+    port: int
+    user: str = "tocsin"
+    password: str = "tocsin"
+
+    def query(self, sql: str) -> list[tuple[object, ...]]:
+        """Run one statement as its owner."""
+        with (
+            pymysql.connect(
+                host="127.0.0.1", port=self.port, user=self.user, password=self.password, connect_timeout=5
+            ) as connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(sql)
+            return list(cursor.fetchall())
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """The URL of a new empty database, dropped afterwards."""
+        name = f"t_{uuid.uuid4().hex[:12]}"
+        self.query(f"CREATE DATABASE {name}")
+        yield f"mysql+pymysql://{self.user}:{self.password}@127.0.0.1:{self.port}/{name}"
+        # A test that failed may hold a transaction open, and DROP would wait for it.
+        for row in self.query(f"SELECT id FROM information_schema.processlist WHERE db = '{name}'"):
+            self._end(row[0])
+        self.query(f"DROP DATABASE {name}")
+
+    def _end(self, connection: object) -> None:
+        try:
+            self.query(f"KILL {connection}")
+        except pymysql.err.OperationalError as error:
+            if error.args[0] != pymysql.constants.ER.NO_SUCH_THREAD:
+                raise
+
+
+@contextmanager
+def mariadb(folder: Path) -> Iterator[MariaDB]:
+    """A MariaDB without durability, with Debian's default collation, which ignores case: ours must not rely on it."""
+    server, installer = require("mariadbd"), require("mariadb-install-db")
+    port, as_user = free_port(), (["--user=root"] if os.geteuid() == 0 else [])
+    data = folder / "data"
+    subprocess.run(
+        [
+            *[installer, "--no-defaults", f"--datadir={data}", *as_user, "--skip-test-db"],
+            *["--auth-root-authentication-method=normal", "--skip-name-resolve", "--innodb-log-file-size=8M"],
+        ],
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    database = MariaDB(port)
+    setup = folder / "setup.sql"
+    setup.write_text(
+        f"CREATE USER '{database.user}'@'%' IDENTIFIED BY '{database.password}';\n"
+        f"GRANT ALL ON *.* TO '{database.user}'@'%';\n"
+    )
+    command = [
+        *[server, "--no-defaults", *as_user, f"--datadir={data}", f"--socket={folder / 'sock'}"],
+        *[f"--pid-file={folder / 'pid'}", f"--port={port}", "--bind-address=127.0.0.1"],
+        *["--skip-networking=0", "--skip-name-resolve", f"--init-file={setup}", "--max-connections=300"],
+        *["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--innodb-buffer-pool-size=64M"],
+        *["--innodb-log-file-size=8M", "--skip-log-bin", "--performance-schema=off"],
+        *["--character-set-server=utf8mb4", "--collation-server=utf8mb4_general_ci"],
+    ]
+    child = Child(command, folder)
+    try:
+        child.wait_ready(lambda: accepts_connections(port), 60)
+        yield database
+    finally:
+        child.kill()
+
+
+@contextmanager
+def redis_server(folder: Path) -> Iterator[str]:
+    """The URL of a Redis that keeps nothing on disk."""
+    port = free_port()
+    command = [require("redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
+    child = Child([*command, "--save", "", "--appendonly", "no"], folder)
+
+    def answers() -> bool:
+        if not accepts_connections(port):
+            return False
+        with redis.Redis(port=port, socket_timeout=5) as client:
+            return bool(client.ping())
+
+    try:
+        child.wait_ready(answers, 20)
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        child.kill()
+
+
+_INFLUXD = """
+reporting-disabled = true
+bind-address = "127.0.0.1:{rpc}"
+
+[meta]
+  dir = "{folder}/meta"
+
+[data]
+  dir = "{folder}/data"
+  wal-dir = "{folder}/wal"
+  query-log-enabled = false
+  max-series-per-database = 0
+  max-values-per-tag = 0
+
+[monitor]
+  store-enabled = false
+
+[subscriber]
+  enabled = false
+
+[continuous_queries]
+  enabled = false
+
+[http]
+  bind-address = "127.0.0.1:{http}"
+  log-enabled = false
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class InfluxDB:
+    """A running InfluxDB 1.x without users."""
+
+    port: int
+
+    def query(self, text: str) -> None:
+        """Run one InfluxQL statement that changes something."""
+        reply = httpx.post(
+            f"http://127.0.0.1:{self.port}/query", data={"q": text}, timeout=10, trust_env=False
+        )
+        reply.raise_for_status()
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """The URL of a new empty database, dropped afterwards."""
+        name = f"t_{uuid.uuid4().hex[:12]}"
+        self.query(f"CREATE DATABASE {name}")
+        yield f"influxql+http://127.0.0.1:{self.port}/{name}"
+        self.query(f"DROP DATABASE {name}")
+
+
+@contextmanager
+def influxdb(folder: Path) -> Iterator[InfluxDB]:
+    """An InfluxDB 1.x (Debian's), reached over HTTP."""
+    program, port, config = require("influxd"), free_port(), folder / "influxdb.conf"
+    config.write_text(_INFLUXD.format(folder=folder, http=port, rpc=free_port()))
+    child = Child([program, "run", "-config", str(config)], folder)
+
+    def answers() -> bool:
+        if not accepts_connections(port):
+            return False
+        return httpx.get(f"http://127.0.0.1:{port}/ping", timeout=5, trust_env=False).is_success
+
+    try:
+        child.wait_ready(answers, 30)
+        yield InfluxDB(port)
+    finally:
+        child.kill()
