@@ -1,0 +1,156 @@
+"""Manifests as a cluster would get them, and what Knative's webhooks refuse. Must not import the laptop's runner."""
+
+import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from croniter import croniter
+
+Manifest = dict[str, Any]
+ROOT = Path(__file__).resolve().parents[2]
+AUTOSCALING = "autoscaling.knative.dev/"
+_RESERVED_NAMES = {"PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION"}
+_REFUSED_IN_PODS = (
+    "securityContext",
+    "initContainers",
+    "topologySpreadConstraints",
+    "terminationGracePeriodSeconds",
+)
+
+
+def _kubectl() -> str:
+    program = Path(sys.executable).with_name("kubectl")
+    found = str(program) if program.exists() else shutil.which("kubectl")
+    if found:
+        return found
+    reason = "kubectl is not installed (the `dev` extra brings it)"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@cache
+def rendered(folder: str) -> tuple[Manifest, ...]:
+    """The objects that `kubectl kustomize knative/<folder>` makes; shared between tests, so never changed."""
+    command = [_kubectl(), "kustomize", str(ROOT / "knative" / folder)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    if result.returncode or result.stderr:
+        pytest.fail(f"knative/{folder} doesn't build: {result.stderr}")
+    return tuple(yaml.safe_load_all(result.stdout))
+
+
+def of_kind(objects: tuple[Manifest, ...], kind: str) -> dict[str, Manifest]:
+    """The objects of one kind by name."""
+    return {item["metadata"]["name"]: item for item in objects if item["kind"] == kind}
+
+
+def workloads(objects: tuple[Manifest, ...]) -> dict[str, Manifest]:
+    """Services and Jobs by name."""
+    return of_kind(objects, "Service") | of_kind(objects, "Job")
+
+
+def pod(workload: Manifest) -> dict[str, Any]:
+    """The pod spec of a Service or Job."""
+    spec: dict[str, Any] = workload["spec"]["template"]["spec"]
+    return spec
+
+
+def container(workload: Manifest) -> dict[str, Any]:
+    """The only container of a Service or Job."""
+    (only,) = pod(workload)["containers"]
+    assert isinstance(only, dict)
+    return only
+
+
+def environment(workload: Manifest) -> dict[str, str]:
+    """The literal environment variables of a workload."""
+    return {item["name"]: item["value"] for item in container(workload).get("env", ())}
+
+
+def secrets_of(workload: Manifest) -> set[str]:
+    """The names of the Secrets that a workload can see, by environment or by volume."""
+    sources = container(workload).get("envFrom", ())
+    named = {source["secretRef"]["name"] for source in sources if "secretRef" in source}
+    volumes = pod(workload).get("volumes", ())
+    return named | {volume["secret"]["secretName"] for volume in volumes if "secret" in volume}
+
+
+def seconds_between_ticks(schedule: str) -> set[float]:
+    """The distances between the runs of a cron schedule during the first two hours of a day."""
+    start = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
+    runs = croniter(schedule, start - 1, second_at_beginning=len(schedule.split()) == 6)
+    times = [runs.get_next(float)]
+    while times[-1] < start + 7200:
+        times.append(runs.get_next(float))
+    return {later - earlier for earlier, later in pairwise(times)}
+
+
+def ping_interval(source: Manifest) -> int:
+    """What a PingSource tells its sink about its own schedule."""
+    return int(json.loads(source["spec"]["data"])["interval_seconds"])
+
+
+def functions_in(path: Path) -> set[str]:
+    """The names of the functions at the top of a Python file, without importing it."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+def channel_kinds() -> set[str]:
+    """Every channel kind that the code has: the names of the files in shared/channels."""
+    return {path.stem for path in (ROOT / "shared" / "channels").glob("[!_]*.py")}
+
+
+def refusals(service: Manifest) -> Iterator[str]:
+    """What Knative's webhook (1.22, default features) refuses in a Service; empty when it would take it."""
+    for name in service["metadata"].get("annotations", {}):
+        if name.startswith(AUTOSCALING):
+            yield f"annotation {name} on the Service instead of its template"
+    template = service["spec"]["template"]
+    yield from _refused_scaling(template.get("metadata", {}).get("annotations", {}))
+    spec = template["spec"]
+    yield from (f"pod {name}" for name in _REFUSED_IN_PODS if name in spec)
+    if not 0 <= spec.get("containerConcurrency", 0) <= 1000:
+        yield "containerConcurrency above 1000"
+    if spec.get("timeoutSeconds", 300) > 600:
+        yield "timeoutSeconds above 600"
+    yield from (
+        "persistent volume" for volume in spec.get("volumes", ()) if "persistentVolumeClaim" in volume
+    )
+    for item in spec["containers"]:
+        yield from _refused_in_container(item)
+
+
+def _refused_scaling(annotations: dict[str, str]) -> Iterator[str]:
+    least = int(annotations.get(f"{AUTOSCALING}min-scale", "0"))
+    most = int(annotations.get(f"{AUTOSCALING}max-scale", "0"))
+    if 0 < most < least:
+        yield "max-scale below min-scale"
+    if annotations.get(f"{AUTOSCALING}initial-scale") == "0":
+        yield "initial-scale 0"
+
+
+def _refused_in_container(item: dict[str, Any]) -> Iterator[str]:
+    if "lifecycle" in item:
+        yield "lifecycle"
+    ports = item.get("ports", ())
+    if len(ports) > 1:
+        yield "two ports"
+    if any(port.get("containerPort") == 8012 for port in ports):
+        yield "port 8012"
+    for variable in item.get("env", ()):
+        if variable["name"] in _RESERVED_NAMES:
+            yield f"env {variable['name']}"
+        if {"fieldRef", "resourceFieldRef"} & set(variable.get("valueFrom", {})):
+            yield "fieldRef"
