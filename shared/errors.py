@@ -5,6 +5,7 @@
     ├── NotFound            the id or name names nothing in this tenant
     ├── Conflict            the row changed since it was read
     ├── Unavailable         a server that is needed doesn't answer (503, try again)
+    │   └── NotMigrated     the database has no tables yet, or older ones (503 until it is migrated)
     ├── InProgress          another process holds a live lease on the same work (409, try again)
     ├── PoisonEvent         an event that can never be handled; it is recorded and acknowledged
     ├── Fenced              a newer tick took over; this one must stop and write nothing more
@@ -61,6 +62,16 @@ class Unavailable(TocsinError):
     def __init__(self, what: str, url: str, why: str, setting: str) -> None:
         self.what, self.setting = what, setting
         super().__init__(f"{what} at {redact_url(url)} can't be reached: {why}. It is set by {setting}")
+
+
+class NotMigrated(Unavailable):
+    """The database has no tables yet, or those of an older Tocsin: `tocsin migrate` brings them up to date."""
+
+    def __init__(self, url: str, found: str, wanted: str) -> None:
+        self.what, self.setting = "the database", "TOCSIN_DATABASE_URL"
+        state = f"has the tables of an older Tocsin (revision {found})" if found else "has no tables yet"
+        text = f"the database at {redact_url(url)} {state}, revision {wanted} is needed: run `tocsin migrate` first"
+        TocsinError.__init__(self, text)
 
 
 class InProgress(TocsinError):
