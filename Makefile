@@ -1,0 +1,53 @@
+# Every target but `help` and `clean` builds the environment first, and only when it is out of date.
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.up-to-date
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run check test smoke migrate lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Build the environment in .venv (PYTHON=python3.12 chooses an interpreter)
+
+run: setup ## Run everything on this machine, with a first alert in a minute
+	@$(BIN)/tocsin serve $(ARGS)
+
+check: setup ## Check format, lint, types and import directions: what CI checks
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy shared functions knative tests
+	@$(BIN)/lint-imports --no-logo
+
+test: setup ## Run the tests, after installing their servers where it may (ARGS="tests/core -k cooldown")
+	@$(BIN)/python -m tests.support.install
+	@$(BIN)/pytest $(ARGS)
+
+smoke: setup ## Start everything for real and follow one alert to its end
+	@$(BIN)/python -m tests.smoke $(ARGS)
+
+migrate: setup ## Bring the database of TOCSIN_DATABASE_URL up to date
+	@$(BIN)/tocsin migrate $(ARGS)
+
+lock: setup ## Write requirements.lock anew from pyproject.toml
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --all-extras --universal --python-version 3.11 \
+		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --output-file requirements.lock
+
+clean: ## Remove the environment, caches and builds (never your data)
+	@rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@find functions knative shared tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Tocsin needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1 | head -n 1)."; \
+		echo "Install a newer one and name it: make setup PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { \
+		rm -rf .venv; echo "$(PYTHON) can't make environments; on Debian: apt-get install python3-venv"; exit 1; }
+	@echo "Installing $$(wc -l < requirements.lock) packages into .venv, which takes about a minute"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
