@@ -55,6 +55,17 @@ def of_kind(objects: tuple[Manifest, ...], kind: str) -> dict[str, Manifest]:
     return {item["metadata"]["name"]: item for item in objects if item["kind"] == kind}
 
 
+def names(objects: tuple[Manifest, ...]) -> set[tuple[str, str]]:
+    """The kind and name of every object."""
+    return {(item["kind"], item["metadata"]["name"]) for item in objects}
+
+
+def values(objects: tuple[Manifest, ...], config_map: str) -> dict[str, str]:
+    """The data of a ConfigMap."""
+    data: dict[str, str] = of_kind(objects, "ConfigMap")[config_map]["data"]
+    return data
+
+
 def workloads(objects: tuple[Manifest, ...]) -> dict[str, Manifest]:
     """Services and Jobs by name."""
     return of_kind(objects, "Service") | of_kind(objects, "Job")
