@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import and_, case, exists, func, or_, select, update
 
 from shared.events import Event
-from shared.model import Notification
+from shared.model import AlertFacts, Notification
 from shared.store.engine import Tx
 from shared.store.tables import deliveries, notification_alerts, outbox
 
@@ -28,8 +28,8 @@ class Due:
     published: bool
 
 
-def add(tx: Tx, items: Sequence[tuple[Notification, Event]]) -> None:
-    """Insert notifications with their exact events, due at once."""
+def add(tx: Tx, items: Sequence[tuple[Notification, Sequence[AlertFacts], Event]]) -> None:
+    """Insert notifications with all of their alerts and their exact events, due at once."""
     now = tx.now()
     tx.insert(
         outbox,
@@ -45,7 +45,7 @@ def add(tx: Tx, items: Sequence[tuple[Notification, Event]]) -> None:
                 "created_at": now,
                 "next_at": now,
             }
-            for item, event in items
+            for item, _facts, event in items
         ],
     )
     tx.insert(
@@ -57,8 +57,8 @@ def add(tx: Tx, items: Sequence[tuple[Notification, Event]]) -> None:
                 "event": alert.event.value,
                 "position": position,
             }
-            for item, _ in items
-            for position, alert in enumerate(item.alerts)
+            for item, facts, _event in items
+            for position, alert in enumerate(facts)
         ],
     )
 

@@ -1,0 +1,99 @@
+"""One tick: claim the slot, evaluate it, publish what came of it, and say how it went.
+
+A slot is evaluated by one process at most; a duplicate, late or overlapping tick finds it taken and does nothing.
+"""
+
+import logging
+import os
+import socket
+from datetime import UTC, datetime
+from time import perf_counter
+
+import httpx
+
+from shared import evaluate, publish
+from shared.errors import Fenced
+from shared.events import Tick
+from shared.evaluate import Ports
+from shared.store import ticks
+from shared.store.ticks import Claim, TickReport
+
+HEARTBEAT_TIMEOUT = httpx.Timeout(3.0)
+
+log = logging.getLogger("tocsin.tick")
+
+
+def run(tick: Tick, ports: Ports) -> TickReport | None:
+    """Evaluate and publish one slot; None when there was nothing to do, because it is done, taken or absurd."""
+    store = ports.store
+    now = store.read(lambda tx: tx.now())
+    allowed = ports.settings.max_skew_intervals * tick.interval_seconds * 1000
+    if abs(tick.slot - now) > allowed + tick.interval_seconds * 1000:
+        log.error(
+            "slot %s is %d s from the database's clock; ignored", clock_text(tick.slot), abs(tick.slot - now) // 1000
+        )
+        return None
+    shard = f"{tick.shard}/{tick.of}"
+    owner = f"{socket.gethostname()}:{os.getpid()}"
+    claimed = store.write(lambda tx: ticks.claim(tx, shard, tick.slot, tick.interval_seconds, owner))
+    if claimed is None:
+        log.info("slot %s is done or taken", clock_text(tick.slot), extra={"slot": tick.slot})
+        return None
+    report = TickReport(shard=shard, slot=tick.slot, started_at=now, skipped=claimed.skipped)
+    if _work(tick, claimed, ports, report):
+        _heartbeat(ports.settings.heartbeat_url.get_secret_value())
+    return report
+
+
+def _work(tick: Tick, claimed: Claim, ports: Ports, report: TickReport) -> bool:
+    """Evaluate, publish, finish; True when everything went well."""
+    started = perf_counter()
+    try:
+        evaluate.run(tick, claimed, ports, report)
+    except Fenced as error:
+        log.warning("%s", error, extra={"slot": tick.slot})
+        return False
+    evaluated = perf_counter()
+    outcome = publish.run(ports.store, ports.broker)
+    finished = perf_counter()
+    report.stages_ms["publish"] = int((finished - evaluated) * 1000)
+    report.total_ms = int((finished - started) * 1000)
+    if outcome.refused:
+        report.errors += outcome.refused
+        report.error = report.error or outcome.error
+    ports.store.write(lambda tx: ticks.finish(tx, claimed, report))
+    log.info(
+        "tick %s: %d rules, %d series, %d queries; %d transitions, %d notifications, %d events published in %d ms",
+        clock_text(tick.slot),
+        report.rules,
+        report.series,
+        report.queries,
+        report.transitions,
+        report.notifications,
+        outcome.accepted,
+        report.total_ms,
+        extra={"slot": tick.slot, "stages_ms": report.stages_ms, "skipped": report.skipped, "errors": report.errors},
+    )
+    return not report.errors
+
+
+def dry_run(tick: Tick, ports: Ports) -> TickReport:
+    """What the slot would bring, without claiming it or writing anything; what would be told is logged."""
+    report = TickReport(shard=f"{tick.shard}/{tick.of}", slot=tick.slot)
+    evaluate.preview(tick, ports, report)
+    return report
+
+
+def clock_text(slot: int) -> str:
+    """A slot as people read it: `12:00:30Z`."""
+    return datetime.fromtimestamp(slot / 1000, UTC).strftime("%H:%M:%SZ")
+
+
+def _heartbeat(url: str) -> None:
+    """Tell an outside watcher that a good tick happened; its silence is the alarm that Tocsin can't raise itself."""
+    if not url:
+        return
+    try:
+        httpx.get(url, timeout=HEARTBEAT_TIMEOUT, trust_env=False)
+    except httpx.HTTPError as error:
+        log.warning("the heartbeat was not delivered: %s", type(error).__name__)
