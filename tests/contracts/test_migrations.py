@@ -30,7 +30,7 @@ def _other_default(
     _context: object, _there: object, _known: object, there: str | None, known: object, rendered: str | None
 ) -> bool:
     """Whether two defaults differ. Alembic's own comparison takes an empty text for no default at all."""
-    return (there is None) != (known is None) or (there or "").strip("'") != (rendered or "").strip("'")
+    return (there is None) != (known is None) or (there or "").strip("(')") != (rendered or "").strip("(')")
 
 
 def _differences(store: Store) -> list[object]:
