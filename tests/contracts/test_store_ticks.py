@@ -1,0 +1,295 @@
+"""Claims, fences, states and the outbox, on every database."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import select, update
+
+from shared.events import Event
+from shared.model import (
+    AlertFacts,
+    Change,
+    EventKind,
+    Health,
+    Notification,
+    Phase,
+    RuleFacts,
+    SeriesState,
+    Severity,
+    Transition,
+)
+from shared.store import alerts, outbox, states, ticks
+from shared.store.engine import Store, open_store
+from shared.store.migrate import migrate
+from shared.store.tables import deliveries, tick_lease, transitions
+from shared.store.tables import outbox as outbox_table
+
+SLOT = 1_700_000_010_000
+INTERVAL = 30
+STEP = INTERVAL * 1000
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    opened = open_store(database_url, "default")
+    migrate(opened)
+    yield opened
+    opened.close()
+
+
+def claim(store: Store, slot: int, owner: str = "a") -> ticks.Claim | None:
+    return store.write(lambda tx: ticks.claim(tx, "0/1", slot, INTERVAL, owner))
+
+
+def finish(store: Store, claimed: ticks.Claim) -> None:
+    store.write(lambda tx: ticks.finish(tx, claimed, ticks.TickReport(claimed.shard, claimed.slot)))
+
+
+def expire_lease(store: Store) -> None:
+    store.write(lambda tx: tx.conn.execute(update(tick_lease).values(lease_until=1)))
+
+
+def test_a_slot_is_claimed_once(store: Store) -> None:
+    assert claim(store, SLOT) is not None
+    assert claim(store, SLOT, "b") is None
+
+
+def test_a_newer_slot_waits_for_a_live_claim(store: Store) -> None:
+    first = claim(store, SLOT)
+    assert first is not None
+    assert claim(store, SLOT + STEP, "b") is None
+    finish(store, first)
+    second = claim(store, SLOT + STEP, "b")
+    assert second is not None
+    assert second.fence > first.fence
+    assert second.skipped == 0
+
+
+def test_a_dead_claimant_costs_its_slot_only_and_the_skipped_slots_are_counted(store: Store) -> None:
+    first = claim(store, SLOT)
+    assert first is not None
+    expire_lease(store)
+    assert claim(store, SLOT, "b") is None
+    later = claim(store, SLOT + 3 * STEP, "b")
+    assert later is not None
+    assert later.skipped == 2
+
+
+def test_an_older_slot_is_never_taken(store: Store) -> None:
+    first = claim(store, SLOT)
+    assert first is not None
+    finish(store, first)
+    assert claim(store, SLOT - STEP) is None
+
+
+def test_a_late_finisher_is_fenced_off(store: Store) -> None:
+    late = claim(store, SLOT)
+    assert late is not None
+    expire_lease(store)
+    newer = claim(store, SLOT + STEP, "b")
+    assert newer is not None
+
+    assert store.read(lambda tx: ticks.touch(tx, "0/1", late.fence)) is False
+    finish(store, late)
+    assert store.read(lambda tx: ticks.touch(tx, "0/1", newer.fence)) is True
+    assert claim(store, SLOT + 2 * STEP) is None  # the late one did not release the newer one's lease
+
+
+def test_of_many_claims_at_once_one_wins(store: Store) -> None:
+    won: list[ticks.Claim] = []
+    barrier = threading.Barrier(6)
+
+    def compete() -> None:
+        barrier.wait(5)
+        claimed = claim(store, SLOT)
+        if claimed:
+            won.append(claimed)
+
+    threads = [threading.Thread(target=compete) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert len(won) == 1
+
+
+def state(series_id: str, **changes: object) -> SeriesState:
+    return replace(SeriesState("rule_a", series_id, '["mon_a",[]]'), **changes)  # type: ignore[arg-type]
+
+
+def test_a_state_comes_back_as_it_was_with_its_version_raised(store: Store) -> None:
+    saved = state(
+        "s1", phase=Phase.FIRING, level=3, value=1.5, text="é ", changes=(5, 7), alert_id="alert_1", owes=True
+    )
+    store.write(lambda tx: states.save(tx, [saved]))
+
+    (read,) = store.read(states.active)
+
+    assert read == replace(saved, version=1)
+
+
+def test_only_states_that_need_a_look_are_active(store: Store) -> None:
+    quiet = state("s1", cooldown_until=SLOT)
+    store.write(lambda tx: states.save(tx, [quiet, state("s2", phase=Phase.PENDING)]))
+
+    assert [item.series_id for item in store.read(states.active)] == ["s2"]
+    assert set(store.read(lambda tx: states.some(tx, [("rule_a", "s1"), ("rule_a", "nowhere")]))) == {
+        ("rule_a", "s1")
+    }
+
+
+def test_the_same_transition_is_recorded_once(store: Store) -> None:
+    step = Transition(Change.FIRED, "breach", 3, 1.0, "", SLOT)
+    for _ in range(2):
+        store.write(lambda tx: states.add_transitions(tx, [(state("s1"), step, "")]))
+
+    assert len(store.read(lambda tx: tx.conn.execute(select(transitions)).all())) == 1
+
+
+def test_health_is_kept_apart_from_counters(store: Store) -> None:
+    trouble = states.RuleHealth(Health.ERROR, "timeout", SLOT)
+    store.write(lambda tx: states.set_counters(tx, {"rule_a": states.RuleCounter(4, SLOT)}))
+    store.write(lambda tx: states.set_health(tx, {"rule_a": trouble}))
+
+    assert store.read(states.troubled) == {"rule_a": trouble}
+    counters = store.write(lambda tx: states.lock_counters(tx, ["rule_a", "rule_b"]))
+    assert counters == {"rule_a": states.RuleCounter(4, SLOT), "rule_b": states.RuleCounter(0, 0)}
+
+
+def test_a_seen_series_moves_its_last_sight_only(store: Store) -> None:
+    store.write(lambda tx: states.see_series(tx, [("rule_a", "s1", "k")], SLOT))
+    store.write(
+        lambda tx: states.see_series(tx, [("rule_a", "s1", "k"), ("rule_a", "s2", "k2")], SLOT + STEP)
+    )
+
+    assert store.read(states.known_series) == {("rule_a", "s1"), ("rule_a", "s2")}
+
+
+def new_alert(alert_id: str) -> alerts.NewAlert:
+    return alerts.NewAlert(
+        alert_id, "rule_a", "s1", '["mon_a",[]]', "mon_a", "Down", 4, 0.0, "", SLOT, SLOT, "breach"
+    )
+
+
+def test_a_series_has_one_open_alert_and_a_new_one_after_it_closed(store: Store) -> None:
+    store.write(lambda tx: alerts.open_alerts(tx, [new_alert("alert_1")], SLOT))
+    store.write(lambda tx: alerts.open_alerts(tx, [new_alert("alert_1"), new_alert("alert_2")], SLOT))
+    assert open_ids(store) == ["alert_1"]
+
+    closed = alerts.AlertProgress(
+        "alert_1", 4, 0.0, "", announced=True, resolved_at=SLOT + STEP, reason="recovered"
+    )
+    store.write(lambda tx: alerts.progress(tx, [closed], SLOT + STEP))
+    store.write(lambda tx: alerts.open_alerts(tx, [new_alert("alert_2")], SLOT + STEP))
+
+    assert open_ids(store) == ["alert_2"]
+
+
+def open_ids(store: Store) -> list[str]:
+    from shared.store.tables import alerts as table
+
+    return store.read(
+        lambda tx: list(tx.conn.execute(select(table.c.id).where(table.c.open_key == alerts.OPEN)).scalars())
+    )
+
+
+def add_notification(store: Store, name: str, seq: int, kinds: tuple[str, ...] = ("slack",)) -> None:
+    made = Notification(
+        id=name,
+        event=EventKind.FIRING,
+        seq=seq,
+        slot=SLOT,
+        severity=Severity.HIGH,
+        rule=RuleFacts(id="rule_a", title="Down"),
+    )
+    facts = [AlertFacts(id="alert_1", event=EventKind.FIRING, severity=Severity.HIGH)]
+    event = Event({"id": name, "type": "t", "source": "/s", "specversion": "1.0"}, b'{"\xc3\xa9": 1}')
+    store.write(lambda tx: outbox.add(tx, [(made, facts, event)]))
+    store.write(
+        lambda tx: tx.insert(
+            deliveries,
+            [
+                {
+                    "id": f"{name}-{kind}",
+                    "notification_id": name,
+                    "rule_id": "rule_a",
+                    "seq": seq,
+                    "event": "firing",
+                    "severity": 3,
+                    "kind": kind,
+                    "channel": kind,
+                    "next_at": 1,
+                }
+                for kind in kinds
+            ],
+        )
+    )
+
+
+def due(store: Store, per_kind: int = 20) -> list[outbox.Due]:
+    return store.read(lambda tx: outbox.due(tx, 100, per_kind))
+
+
+def close_deliveries(store: Store, kind: str) -> None:
+    store.write(
+        lambda tx: tx.conn.execute(update(deliveries).where(deliveries.c.kind == kind).values(next_at=None))
+    )
+
+
+def time_passes(store: Store) -> None:
+    later = update(outbox_table).where(outbox_table.c.next_at.is_not(None)).values(next_at=1)
+    store.write(lambda tx: tx.conn.execute(later))
+
+
+def test_an_event_is_due_with_its_exact_bytes_until_the_broker_takes_it(store: Store) -> None:
+    add_notification(store, "n1", 1, ("slack", "email"))
+
+    (waiting,) = due(store)
+
+    assert waiting.event.body == b'{"\xc3\xa9": 1}'
+    assert waiting.event.id == "n1"
+    assert waiting.kinds == {"slack", "email"}
+    store.write(lambda tx: outbox.published(tx, ["n1"], {}))
+    assert due(store) == []
+
+
+def test_a_published_event_comes_again_only_for_kinds_with_an_open_delivery(store: Store) -> None:
+    add_notification(store, "n1", 1, ("slack", "email"))
+    store.write(lambda tx: outbox.published(tx, ["n1"], {}))
+    close_deliveries(store, "slack")
+    time_passes(store)
+
+    (again,) = due(store)
+
+    assert again.kinds == {"email"}
+    assert again.published
+
+
+def test_an_event_leaves_the_outbox_when_nothing_is_open(store: Store) -> None:
+    add_notification(store, "n1", 1)
+    close_deliveries(store, "slack")
+    store.write(lambda tx: outbox.published(tx, ["n1"], {}))
+    time_passes(store)
+
+    assert due(store) == []
+
+
+def test_a_refused_event_steps_behind_the_others_and_stays_unpublished(store: Store) -> None:
+    add_notification(store, "n1", 1)
+    add_notification(store, "n2", 2)
+    store.write(lambda tx: outbox.published(tx, [], {"n1": "the broker answered 500"}))
+
+    assert [item.event.id for item in due(store)] == ["n2"]
+    time_passes(store)
+    assert [item.published for item in due(store)] == [False, False]
+
+
+def test_a_dead_channel_kind_costs_a_bounded_number_of_repeats(store: Store) -> None:
+    for seq in range(1, 6):
+        add_notification(store, f"n{seq}", seq)
+    store.write(lambda tx: outbox.published(tx, [f"n{seq}" for seq in range(1, 6)], {}))
+    time_passes(store)
+
+    assert len(due(store, per_kind=3)) == 3
