@@ -129,7 +129,8 @@ class Reading:
 
     `level` is 0 for clean, else the severity that the value reaches. `recovered` is True when the value is clean
     and also beyond `recovery_value`. `missing` is empty, or why there is nothing to see (then level is 0 and
-    recovered False). `value` is None for texts, which stand in `text`.
+    recovered False). `value` is None for texts, which stand in `text`. `error` marks data that can't be read (a text
+    where a number was expected): nothing is decided on it.
     """
 
     level: int
@@ -138,6 +139,7 @@ class Reading:
     text: str = ""
     missing: str = ""
     at: Millis = 0
+    error: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +309,7 @@ class Channel(Frozen):
     settings: dict[str, Any] = {}
     timezone: str = "UTC"
     default: bool = False
+    fallback: str = ""
     tenant: str = "default"
 
 

@@ -1,0 +1,116 @@
+"""Compiled rules in columns: what one query of a measurement serves, laid out so that numpy compares all at once.
+
+Made by the rule book, read by `readings`. Plain data: nothing here reads, decides or compiles.
+
+    QueryGroup      one (source, database, measurement): one raw query per tick
+     └─ Shape       rules whose monitors filter by the same tags and are keyed by the same tags: sorted once
+         └─ Batch   rules of one condition type and signature: measured by one vectorised call
+"""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Signature = tuple[Hashable, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """One condition ready to be measured.
+
+    `signature` is everything that must be equal for two rules to share one vectorised call (field, aggregation,
+    window …); `numbers` and `texts` are what may differ (operator, thresholds) and always have the same length
+    within one signature. `expects` says that a known series without points can breach (its absence is a reading),
+    so the shell has to look at the expected series of such rules. Durations are milliseconds.
+    """
+
+    type: str
+    signature: Signature
+    numbers: tuple[float, ...]
+    texts: tuple[str, ...]
+    fields: tuple[str, ...]
+    lookback_ms: int
+    for_ms: int = 0
+    keep_firing_ms: int = 0
+    no_data: str = "keep"
+    expects: bool = False
+    threshold: float | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Targets of one signature: `targets[i]` indexes the group's targets, `wheres[i]` the shape's where-sets.
+
+    `numbers` has one row per target. `texts` has one tuple per target, or is empty when the signature has none.
+    """
+
+    type: str
+    signature: Signature
+    targets: NDArray[np.int64]
+    wheres: NDArray[np.int64]
+    numbers: NDArray[np.float64]
+    texts: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Monitors that filter by `filter_tags` and tell series apart by `key_tags` (both sorted).
+
+    `vocabulary[tag][value]` numbers the filter values that rules name. Row i of `combinations` is one
+    combination of such numbers, one column per filter tag, and belongs to where-set `combination_where[i]`;
+    a filter with lists of values is one where-set of several combinations.
+    """
+
+    filter_tags: tuple[str, ...]
+    key_tags: tuple[str, ...]
+    vocabulary: Mapping[str, Mapping[str, int]]
+    combinations: NDArray[np.int64]
+    combination_where: NDArray[np.int64]
+    where_count: int
+    batches: tuple[Batch, ...]
+
+
+@dataclass(frozen=True)
+class QueryGroup:
+    """All rules that one raw query serves. A *target* is one (rule, monitor); targets of a rule need not be adjacent.
+
+    `lookback_ms` is the longest that any rule needs: the query's start is `stop - lookback_ms`.
+    `tags` are all key and filter tags, `fields` all fields, both sorted. `id` is stable for the same
+    (source, database, measurement).
+    """
+
+    id: str
+    source: str
+    database: str
+    measurement: str
+    tags: tuple[str, ...]
+    fields: tuple[str, ...]
+    lookback_ms: int
+    shapes: tuple[Shape, ...]
+    target_rules: tuple[str, ...]
+    target_monitors: tuple[str, ...]
+    target_index: Mapping[tuple[str, str], int] = field(repr=False)
+    """(rule id, monitor id) → target."""
+
+    @property
+    def rule_ids(self) -> frozenset[str]:
+        """Every rule that has a target here (a selector rule may have targets in several groups)."""
+        return frozenset(self.target_rules)
+
+    def narrowing(self, limit: int = 100) -> tuple[Mapping[str, str], ...]:
+        """The tag combinations that rules look at, for `SampleQuery.where`; empty when they are more than `limit`."""
+        if sum(len(shape.combinations) for shape in self.shapes) > limit:
+            return ()
+        if any(not shape.filter_tags for shape in self.shapes):
+            return ()
+        return tuple(combination for shape in self.shapes for combination in _named(shape))
+
+
+def _named(shape: Shape) -> list[dict[str, str]]:
+    names = [{number: value for value, number in shape.vocabulary[tag].items()} for tag in shape.filter_tags]
+    return [
+        {tag: names[column][int(row[column])] for column, tag in enumerate(shape.filter_tags)}
+        for row in shape.combinations
+    ]
