@@ -36,11 +36,13 @@ def sleeps(tree: ast.AST) -> list[int]:
 
 
 def broad_excepts(tree: ast.AST) -> list[int]:
+    """Handlers of everything, but for those that clean up and raise it again."""
     return [
         node.lineno
         for node in ast.walk(tree)
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or {"Exception", "BaseException"} & names(node.type))
+        and not (isinstance(node.body[-1], ast.Raise) and node.body[-1].exc is None)
     ]
 
 
