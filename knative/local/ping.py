@@ -1,7 +1,7 @@
 """PingSource: a cron schedule that sends `dev.knative.sources.ping` straight to its sink.
 
 As mtping does: jitter before the time is stamped, a new random id per tick, ticks overlap when the sink is slow,
-a missed tick is not made up for, and a tick whose six attempts fail is lost. Must not retry what Knative would not (a 500).
+a missed tick is not made up for, and a tick whose six attempts fail is lost. Must not retry a 500, as Knative does not.
 """
 
 from __future__ import annotations

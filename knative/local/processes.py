@@ -166,6 +166,11 @@ class Keeper:
         """The process's id; 0 between its death and its restart."""
         return self.child.process.pid if self.child and self.child.process.returncode is None else 0
 
+    @property
+    def watched(self) -> bool:
+        """Whether a death is followed by a restart."""
+        return self._watching is not None
+
     async def start(self) -> None:
         """Start the process; it is not watched before `watch`, so that a failing start is seen as such."""
         self.child = await spawn(self.command, self._watcher, self._on_line)

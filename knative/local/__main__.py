@@ -1,0 +1,136 @@
+"""The command `python -m knative.local`: start the overlay, show what happens, stop cleanly.
+
+Must not hold logic that a test would want: Stack has it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from knative.local.demo_site import Cycle
+from knative.local.errors import LocalError
+from knative.local.options import EXTRAS, Options
+from knative.local.stack import Stack
+from knative.local.terminal import Terminal
+
+FAILED, TIMED_OUT = 1, 3
+INBOX_PORT, PORT_BASE = 8025, 8700
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    usage = "Run an overlay on this machine, without Kubernetes."
+    parser = argparse.ArgumentParser("python -m knative.local", description=usage)
+    parser.add_argument(
+        "--overlay", default="laptop", help="name of an overlay, or a path to one (default: laptop)"
+    )
+    parser.add_argument(
+        "--state", default=".tocsin", help="folder for databases, logs and mounts (default: .tocsin)"
+    )
+    parser.add_argument(
+        "--inbox-port", type=int, default=INBOX_PORT, help=f"0 for any (default: {INBOX_PORT})"
+    )
+    parser.add_argument("--port-base", type=int, default=PORT_BASE, help=f"0 for any (default: {PORT_BASE})")
+    parser.add_argument(
+        "--env", action="append", default=[], metavar="KEY=VALUE", help="beats every manifest"
+    )
+    parser.add_argument("--without", action="append", default=[], choices=EXTRAS, help="leave a part out")
+    parser.add_argument(
+        "--until-message", type=int, default=0, metavar="N", help="stop when the inbox has N messages"
+    )
+    parser.add_argument(
+        "--kind", default="", help="with --until-message: count only this kind (slack, email, …)"
+    )
+    parser.add_argument("--timeout", type=float, default=0.0, metavar="S", help="stop after S seconds")
+    parser.add_argument(
+        "--site-down", default="20-45", metavar="A-B", help="seconds when the demo site is down"
+    )
+    parser.add_argument(
+        "--site-every", type=float, default=300.0, metavar="S", help="then down again every S seconds"
+    )
+    parser.add_argument("--site-down-for", type=float, default=60.0, metavar="S", help="for so long")
+    parser.add_argument("-v", "--verbose", action="store_true", help="every tick, delivery and debug line")
+    return parser.parse_args(arguments)
+
+
+def options(asked: argparse.Namespace) -> Options:
+    """What the command line asks for; LocalError when it makes no sense."""
+    env = {}
+    for pair in asked.env:
+        name, sign, value = pair.partition("=")
+        if not sign or not name:
+            raise LocalError(f"--env {pair}: KEY=VALUE is needed")
+        env[name] = value
+    first, _, last = asked.site_down.partition("-")
+    try:
+        cycle = Cycle(float(first), float(last), asked.site_every, asked.site_down_for)
+    except ValueError as error:
+        raise LocalError(
+            f"--site-down {asked.site_down}: two numbers of seconds are needed, such as 20-45"
+        ) from error
+    return Options(env, frozenset(asked.without), True, asked.inbox_port, asked.port_base, cycle)
+
+
+def welcome(stack: Stack, terminal: Terminal) -> None:
+    """Where everything is, and what to do next."""
+    if stack.overlay.meaningless:
+        terminal.say(f"Without meaning on one machine: {', '.join(stack.overlay.meaningless)}")
+    rows = [("Inbox", stack.inbox_url), ("Demo site", stack.demo_site_url)]
+    rows += [(service.name, stack.service_url(service.name)) for service in stack.overlay.services]
+    rows.append(("State", str(stack.state)))
+    hints = [s.hint.replace("{url}", stack.service_url(s.name)) for s in stack.overlay.services if s.hint]
+    hints.append(f"Command line: TOCSIN_STATE_DIR={stack.state} tocsin --help")
+    terminal.addresses(rows, [*hints, "Ctrl-C stops everything."])
+
+
+def wait(stack: Stack, asked: argparse.Namespace, stopped: threading.Event) -> int:
+    """Until a signal, enough messages, or the time is up; the exit status."""
+    deadline = time.monotonic() + asked.timeout if asked.timeout else None
+    while not stopped.wait(0.1):
+        if asked.until_message and len(stack.messages(asked.kind)) >= asked.until_message:
+            return 0
+        if deadline is not None and time.monotonic() > deadline:
+            return TIMED_OUT if asked.until_message else 0
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run; 0 when asked to stop, 1 when it can't start, 3 when the messages did not come in time."""
+    asked = parse(arguments)
+    terminal = Terminal(Console(), verbose=asked.verbose)
+    ready, stopped = threading.Event(), threading.Event()
+
+    def stop(number: int, frame: object) -> None:
+        if stopped.is_set() or not ready.is_set():
+            raise KeyboardInterrupt
+        stopped.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+
+    try:
+        stack = Stack(asked.overlay, asked.state, options=options(asked))
+        stack.journal.listen(terminal.show)
+        terminal.say(f"Starting {len(stack.overlay.services)} functions of overlay {asked.overlay} …")
+        with stack:
+            ready.set()
+            welcome(stack, terminal)
+            status = wait(stack, asked, stopped)
+            terminal.say("Stopping …")
+    except LocalError as error:
+        terminal.say(f"Error: {error}")
+        return FAILED
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

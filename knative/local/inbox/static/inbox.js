@@ -1,0 +1,24 @@
+// Adds messages as they arrive. Without this script the page reloads itself; both show the same.
+"use strict";
+const list = document.getElementById("messages");
+let total = null;
+
+async function refresh() {
+  const answer = await fetch("/messages.json?since=999999999");
+  const found = (await answer.json()).total;
+  if (total !== null && found !== total) {
+    const page = await fetch(location.href);
+    const fresh = new DOMParser().parseFromString(await page.text(), "text/html");
+    document.title = fresh.title;
+    for (const card of [...fresh.querySelectorAll("#messages > article")].reverse()) {
+      if (!document.getElementById(card.id)) {
+        list.querySelector(".empty")?.remove();
+        card.classList.add("new");
+        list.prepend(card);
+      }
+    }
+  }
+  total = found;
+}
+
+setInterval(() => refresh().catch(() => { document.title = "(stopped) Tocsin inbox"; }), 1500);

@@ -1,0 +1,245 @@
+"""The parts of a running stack, started and ended in order, all in one event loop.
+
+Must not be called from another thread than its loop's (stack.py is the door).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from functools import partial
+from pathlib import Path
+
+import httpx
+
+from knative.local.addresses import LOOPBACK, Addresses
+from knative.local.broker import BrokerServer
+from knative.local.commands import argv
+from knative.local.delivery import new_client
+from knative.local.demo_site import DemoSite
+from knative.local.environment import environment, lookup_in
+from knative.local.errors import LocalError
+from knative.local.inbox._app import Inbox
+from knative.local.inbox._messages import Message
+from knative.local.journal import Journal
+from knative.local.mounts import write_mounts
+from knative.local.options import EXTRAS, Options
+from knative.local.overlay import Overlay
+from knative.local.ping import Pinger
+from knative.local.processes import Command, Keeper, Reaper, run_once
+from knative.local.redis_server import RedisServer
+from knative.local.servers import Ports, Serving, bind, serve
+from knative.local.terminal import note_line
+from knative.local.workloads import Job, Service
+
+PROBE_SECONDS = 2.0
+POLL_SECONDS = 0.05
+
+
+class Running:
+    """Everything that an overlay needs, alive."""
+
+    def __init__(self, overlay: Overlay, root: Path, state: Path, options: Options, journal: Journal) -> None:
+        self._overlay, self._root, self._state = overlay, root, state
+        self._options, self._journal = options, journal
+        self._ports = Ports(options.port_base)
+        self._reaper = Reaper()
+        self._servers: list[Serving] = []
+        self._ticking: list[asyncio.Task[None]] = []
+        self._redis: RedisServer | None = None
+        self._client: httpx.AsyncClient | None = None
+        self._broker: BrokerServer | None = None
+        self.keepers: dict[str, Keeper] = {}
+        self.pingers: dict[str, Pinger] = {}
+        self.inbox = Inbox(self._took)
+        self.demo_site = DemoSite(options.cycle, time.monotonic)
+        self._extras = {name: self._ports.take() for name in EXTRAS}
+        if options.inbox_port:
+            self._ports.release(self._extras["inbox"])
+            self._extras["inbox"] = options.inbox_port
+        services = {(s.namespace, s.name): self._ports.take() for s in overlay.services}
+        self._addresses = Addresses(services, self._ports.take(), self._extras)
+
+    @property
+    def inbox_url(self) -> str:
+        return f"http://{LOOPBACK}:{self._extras['inbox']}"
+
+    @property
+    def demo_site_url(self) -> str:
+        return f"http://{LOOPBACK}:{self._extras['demo-site']}"
+
+    @property
+    def redis_url(self) -> str:
+        return f"redis://{LOOPBACK}:{self._extras['redis']}/0"
+
+    def service_url(self, name: str) -> str:
+        """Where a Service listens."""
+        namespace = next((s.namespace for s in self._overlay.services if s.name == name), "?")
+        return self._addresses.service_url(namespace, name)
+
+    def broker_url(self, name: str) -> str:
+        """Where a Broker takes events."""
+        for broker in self._overlay.brokers:
+            if broker.name == name:
+                return self._addresses.broker_url(broker.namespace, name)
+        raise LocalError(
+            f"there is no Broker {name}; there are: {', '.join(b.name for b in self._overlay.brokers)}"
+        )
+
+    def keeper(self, name: str) -> Keeper:
+        """The keeper of one Service."""
+        if name not in self.keepers:
+            raise LocalError(f"there is no Service {name}; there are: {', '.join(sorted(self.keepers))}")
+        return self.keepers[name]
+
+    def pinger(self, name: str) -> Pinger:
+        """The PingSource of that name, or the only one."""
+        if not name and len(self.pingers) == 1:
+            return next(iter(self.pingers.values()))
+        if name not in self.pingers:
+            raise LocalError(f"there is no PingSource {name!r}; there are: {', '.join(sorted(self.pingers))}")
+        return self.pingers[name]
+
+    async def start(self) -> None:
+        """Servers, Jobs, Services, readiness, ticks: in this order, as each needs the one before."""
+        await self._reaper.start()
+        self._client = new_client()
+        await self._start_servers(self._client)
+        for job in self._overlay.jobs:
+            began = time.monotonic()
+            await run_once(
+                self._command(job), self._reaper, self._logged(job.name), self._options.job_seconds
+            )
+            self._journal.note(job.name, f"Job done in {time.monotonic() - began:.1f} s")
+        for service in self._overlay.services:
+            command = self._command(service)
+            self._ports.release(int(command.environment["PORT"]))
+            keeper = Keeper(command, self._reaper, self._journal, self._logged(service.name))
+            keeper.on_restart = self.describe
+            self.keepers[service.name] = keeper
+            await keeper.start()
+        await asyncio.gather(*(self.ready(name, self._options.ready_seconds) for name in self.keepers))
+        for keeper in self.keepers.values():
+            keeper.watch()
+        self.describe()
+        self.demo_site.start()
+        self._start_ticks(self._client)
+
+    async def _start_servers(self, client: httpx.AsyncClient) -> None:
+        overlay = self._overlay
+        self._broker = BrokerServer(overlay.brokers, overlay.triggers, self._addresses, client, self._journal)
+        for name, app, port in (
+            ("broker", self._broker.app, self._addresses.broker_port),
+            ("inbox", self.inbox.app, self._extras["inbox"]),
+            ("demo-site", self.demo_site.app, self._extras["demo-site"]),
+        ):
+            self._ports.release(port)
+            if name not in self._options.without:
+                self._servers.append(await serve(app, bind(port, name)))
+        self._ports.release(self._extras["redis"])
+        if "redis" not in self._options.without:
+            self._redis = RedisServer(self._extras["redis"])
+            self._redis.start()
+
+    def _start_ticks(self, client: httpx.AsyncClient) -> None:
+        for source in self._overlay.pings:
+            pinger = Pinger(source, self._addresses.resolve(source.sink), client, self._journal)
+            self.pingers[source.name] = pinger
+            if self._options.ticks:
+                self._ticking.append(asyncio.create_task(pinger.run(), name=f"ticks of {source.name}"))
+
+    def _command(self, workload: Service | Job) -> Command:
+        owner = f"{type(workload).__name__} {workload.name}"
+        lookup = lookup_in(self._overlay, workload.namespace)
+        folder = self._state / "mounts" / workload.name
+        mounts = write_mounts(workload.container, owner, folder, lookup, self._addresses.translate)
+        port = 0
+        if isinstance(workload, Service):
+            port = int(self._addresses.service_url(workload.namespace, workload.name).rpartition(":")[2])
+        seen = environment(
+            self._overlay,
+            workload,
+            caller=os.environ,
+            addresses=self._addresses,
+            mounts=mounts,
+            overrides=self._options.env,
+            state=self._state,
+            port=port,
+        )
+        log = self._state / "logs" / f"{workload.name}.log"
+        return Command(
+            workload.name, argv(workload.container.command, self._root, owner), seen, self._root, log
+        )
+
+    def _logged(self, name: str) -> partial[None]:
+        return partial(note_line, self._journal, name)
+
+    async def ready(self, name: str, seconds: float) -> None:
+        """Wait for the readiness probe; LocalError with the output when the process ends or takes too long."""
+        keeper = self.keeper(name)
+        service = next(s for s in self._overlay.services if s.name == name)
+        deadline = time.monotonic() + seconds
+        while not await self._probed(service):
+            child = keeper.child
+            if child is not None and child.process.returncode is not None and not keeper.watched:
+                await child.reading
+                raise LocalError(f"{name} can't start; its output:\n{child.output}")
+            if time.monotonic() > deadline:
+                shown = child.output if child else ""
+                raise LocalError(f"{name} is not ready after {seconds:g} s; its output:\n{shown}")
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _probed(self, service: Service) -> bool:
+        """The manifest's HTTP probe; without one, whether the port is open, as Knative's own probe does."""
+        url = self._addresses.service_url(service.namespace, service.name)
+        try:
+            if service.container.probe:
+                assert self._client is not None
+                answer = await self._client.get(url + service.container.probe, timeout=PROBE_SECONDS)
+                return answer.is_success
+            _, writer = await asyncio.open_connection(LOOPBACK, int(url.rpartition(":")[2]))
+        except (httpx.HTTPError, OSError):
+            return False
+        writer.close()
+        return True
+
+    def _took(self, message: Message) -> None:
+        where = f"{message.kind} {message.name}".strip()
+        self._journal.note("inbox", f"{where}: {message.title}")
+
+    def describe(self) -> None:
+        """Write stack.json: every address and process id, for whoever finds the state folder."""
+        found = {
+            "runner": os.getpid(),
+            "inbox": self.inbox_url,
+            "demo_site": self.demo_site_url,
+            "redis": self.redis_url,
+            "brokers": {b.name: self.broker_url(b.name) for b in self._overlay.brokers},
+            "services": {
+                name: {"url": self.service_url(name), "pid": keeper.pid}
+                for name, keeper in self.keepers.items()
+            },
+        }
+        path = self._state / "stack.json"
+        fresh = path.with_suffix(".json.new")
+        fresh.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        fresh.replace(path)
+
+    async def stop(self) -> None:
+        """End ticks, then functions, then what they talk to; safe after a start that failed halfway."""
+        for task in self._ticking:
+            task.cancel()
+        await asyncio.gather(*self._ticking, return_exceptions=True)
+        await asyncio.gather(*(keeper.stop() for keeper in self.keepers.values()))
+        if self._broker is not None:
+            await self._broker.close()
+        await asyncio.gather(*(server.stop() for server in self._servers))
+        if self._redis is not None:
+            await asyncio.to_thread(self._redis.stop)
+        if self._client is not None:
+            await self._client.aclose()
+        await self._reaper.stop()
+        self._ports.close()
+        (self._state / "stack.json").unlink(missing_ok=True)
