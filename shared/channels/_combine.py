@@ -1,0 +1,76 @@
+"""Decides what one message says when several notifications of one rule wait for one recipient. Pure.
+
+The newest facts of each alert are told. An alert that fired and was resolved before anybody could be told is told
+as "was firing"; a resolve whose firing was never told there is dropped there.
+"""
+
+from collections.abc import Sequence, Set
+from dataclasses import replace
+
+from shared.channels._message import Item, Telling
+from shared.model import AlertFacts, EventKind, Notification, Severity
+
+_OPENING = (EventKind.FIRING, EventKind.WORSENED, EventKind.REMINDER, EventKind.ESCALATED, EventKind.FLAPPING)
+
+
+def combine(waiting: Sequence[Notification], told: Set[str]) -> Telling | None:
+    """What to tell of the notifications (oldest first, one rule); None when there is nothing left to tell.
+
+    `told` holds the alerts of which this recipient was, or may have been, told before.
+    """
+    newest = waiting[-1]
+    latest: dict[str, AlertFacts] = {}
+    opened: set[str] = set()
+    for notification in waiting:
+        for alert in notification.alerts:
+            latest.pop(alert.id, None)
+            latest[alert.id] = alert
+            if alert.event in _OPENING:
+                opened.add(alert.id)
+    items = [
+        item
+        for alert_id, alert in latest.items()
+        if (item := _item(alert, seen=alert_id in told, opened=alert_id in opened)) is not None
+    ]
+    more = max(notification.alert_count - len(notification.alerts) for notification in waiting)
+    if latest and not items:
+        return None
+    items.sort(key=lambda item: (item.alert.event is EventKind.RESOLVED, -item.alert.severity))
+    return Telling(
+        facts=newest,
+        event=_headline(newest, items),
+        severity=_severity(newest, items),
+        items=tuple(items),
+        more=max(0, more),
+    )
+
+
+def _item(alert: AlertFacts, *, seen: bool, opened: bool) -> Item | None:
+    if alert.event is EventKind.RESOLVED:
+        if seen:
+            return Item(alert)
+        return Item(alert, missed=True) if opened else None
+    if alert.event is EventKind.REMINDER and not seen:
+        # Nobody here knows yet what this would remind of.
+        return Item(alert.model_copy(update={"event": EventKind.FIRING}))
+    return Item(alert)
+
+
+def _headline(newest: Notification, items: Sequence[Item]) -> EventKind:
+    events = [item.alert.event for item in items]
+    if not events or newest.event is EventKind.TEST:
+        return newest.event
+    if newest.event is EventKind.RESOLVED or newest.event not in events:
+        return next((event for event in events if event is not EventKind.RESOLVED), EventKind.RESOLVED)
+    return newest.event
+
+
+def _severity(newest: Notification, items: Sequence[Item]) -> Severity:
+    open_ones = [item.alert.severity for item in items if item.alert.event is not EventKind.RESOLVED]
+    return max(open_ones or [item.alert.severity for item in items] or [newest.severity])
+
+
+def trimmed(telling: Telling, shown: int) -> Telling:
+    """The telling with `shown` alerts at the most; the others are counted."""
+    hidden = max(0, len(telling.items) - shown)
+    return replace(telling, items=telling.items[:shown], more=telling.more + hidden) if hidden else telling
