@@ -1,0 +1,57 @@
+"""Verbs on `audit`: who changed what, when, and what it was before."""
+
+import secrets
+from dataclasses import dataclass, fields
+
+from sqlalchemy import select
+
+from shared.model import Millis
+from shared.store import managed
+from shared.store.engine import Tx
+from shared.store.managed import Page
+from shared.store.tables import audit
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """One change. `before` and `after` are JSON texts; None where there was or is nothing."""
+
+    id: str
+    at: Millis
+    actor: str
+    action: str
+    object: str
+    before: str | None
+    after: str | None
+
+
+_COLUMNS = [audit.c[field.name] for field in fields(AuditRow)]
+
+
+def record(
+    tx: Tx, at: Millis, actor: str, action: str, about: str, before: object = None, after: object = None
+) -> None:
+    """Write one row in the transaction of the change itself. `about` is the id of what changed."""
+    tx.insert(
+        audit,
+        [
+            {
+                "id": f"audit_{secrets.token_hex(10)}",
+                "at": at,
+                "actor": actor[:200],
+                "action": action,
+                "object": about,
+                "before": None if before is None else managed.dump(before),
+                "after": None if after is None else managed.dump(after),
+            }
+        ],
+    )
+
+
+def page(tx: Tx, *, about: str = "", limit: int = 100, cursor: str = "") -> Page[AuditRow]:
+    """Changes, newest first, optionally only those of one object."""
+    query = select(*_COLUMNS).where(audit.c.tenant == tx.tenant)
+    if about:
+        query = query.where(audit.c.object == about)
+    rows, more = managed.page(tx, query, (audit.c.at, audit.c.id), limit, cursor, newest_first=True)
+    return Page(tuple(AuditRow(*row) for row in rows), more)

@@ -1,0 +1,171 @@
+"""What the tables that people manage have in common: versions, revisions, soft deletion, names, pages.
+
+The files of the tables say what a row means; nothing here knows a monitor from a rule. MySQL takes 'a' and 'a ' for
+equal, SQLite doesn't: whatever is looked up by a text is compared once more in Python.
+"""
+
+import difflib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Column, ColumnElement, Row, Select, Table, and_, func, or_, select, update
+
+from shared.errors import Conflict, InvalidInput, NotFound
+from shared.model import Millis
+from shared.store import revisions
+from shared.store.engine import Tx
+
+T = TypeVar("T")
+
+MAX_PAGE = 500
+_NAMES_COMPARED = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Some rows, and where to go on: `cursor` is empty on the last page."""
+
+    items: tuple[T, ...]
+    cursor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A managed table, what people call one of its rows, and the column that holds the name they gave it."""
+
+    table: Table
+    word: str
+    label: str
+
+
+def dump(value: object) -> str:
+    """JSON as it is stored: readable, the same for equal values."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+def insert(tx: Tx, kind: Kind, row: Mapping[str, Any], now: Millis) -> None:
+    """Insert a new row with version 1. Raises InvalidInput when its id was ever taken."""
+    revision = revisions.bump(tx)
+    if by_id(tx, kind, row["id"], deleted=True) is not None:
+        raise InvalidInput(
+            "id", row["id"], f"another {kind.word} has or had it", "Choose another or leave it out"
+        )
+    stamp = {"version": 1, "revision": revision, "created_at": now, "updated_at": now, "deleted_at": None}
+    tx.insert(kind.table, [{**row, **stamp}])
+
+
+def change(tx: Tx, kind: Kind, row_id: str, values: Mapping[str, Any], expected: int, now: Millis) -> None:
+    """Write `values` if the row still has version `expected`; its version becomes the next one.
+
+    Raises Conflict when somebody changed it since, NotFound when it is not there.
+    """
+    revision = revisions.bump(tx)
+    row = by_id(tx, kind, row_id)
+    if row is None:
+        raise missing(tx, kind, row_id)
+    table = kind.table
+    done = tx.conn.execute(
+        update(table)
+        .where(table.c.tenant == tx.tenant, table.c.id == row_id, table.c.version == expected)
+        .values({**values, "version": expected + 1, "revision": revision, "updated_at": now})
+    )
+    if done.rowcount != 1:
+        raise Conflict(
+            f"{kind.word} {row_id} is at version {row.version}, not {expected}: "
+            "it changed since it was read; read it again and repeat the change"
+        )
+
+
+def by_id(tx: Tx, kind: Kind, row_id: str, *, deleted: bool = False) -> Row[Any] | None:
+    """The row with exactly this id, or None."""
+    query = select(kind.table).where(kind.table.c.tenant == tx.tenant, kind.table.c.id == row_id)
+    if not deleted:
+        query = query.where(kind.table.c.deleted_at.is_(None))
+    row = tx.conn.execute(query).one_or_none()
+    return row if row is not None and row.id == row_id else None
+
+
+def by_id_or_name(tx: Tx, kind: Kind, wanted: str) -> Row[Any]:
+    """The row with this id, else the only one with this name, else the only one with it in another case.
+
+    Raises InvalidInput that lists the ids when several have the name, and NotFound with the closest name.
+    """
+    row = by_id(tx, kind, wanted)
+    if row is not None:
+        return row
+    names = _names(tx, kind)
+    matches = [row_id for row_id, name in names if name == wanted]
+    if not matches:
+        folded = wanted.strip().casefold()
+        matches = [row_id for row_id, name in names if name.strip().casefold() == folded]
+    if len(matches) > 1:
+        ids = ", ".join(sorted(matches)[:5]) + (", …" if len(matches) > 5 else "")
+        raise InvalidInput(
+            kind.word, wanted, f"{len(matches)} {kind.word}s have that {kind.label}", f"Give an id: {ids}"
+        )
+    row = by_id(tx, kind, matches[0]) if matches else None
+    if row is None:
+        raise missing(tx, kind, wanted)
+    return row
+
+
+def missing(tx: Tx, kind: Kind, wanted: str) -> NotFound:
+    """The error that says that nothing has this id or name, and what comes closest."""
+    names = _names(tx, kind)[:_NAMES_COMPARED]
+    known = {text.casefold(): text for row_id, name in names for text in (row_id, name)}
+    close = difflib.get_close_matches(wanted.strip().casefold(), known, n=1, cutoff=0.5)
+    if close:
+        return NotFound(kind.word, wanted, f"did you mean {known[close[0]]!r}?")
+    return NotFound(kind.word, wanted, "" if names else f"there are no {kind.word}s yet")
+
+
+def _names(tx: Tx, kind: Kind) -> list[tuple[str, str]]:
+    table = kind.table
+    query = select(table.c.id, table.c[kind.label]).where(
+        table.c.tenant == tx.tenant, table.c.deleted_at.is_(None)
+    )
+    return [(row[0], row[1]) for row in tx.conn.execute(query.order_by(table.c.id))]
+
+
+def containing(column: ColumnElement[str], words: str) -> ColumnElement[bool]:
+    """Whether a text contains these words, whatever their case (ASCII only on SQLite)."""
+    return func.lower(column).contains(words.lower(), autoescape=True)
+
+
+def records(tx: Tx, record: Callable[..., T], query: Select[Any]) -> list[T]:
+    """The rows of a query as records whose fields are its columns, in that order."""
+    return [record(*row) for row in tx.conn.execute(query)]
+
+
+def page(
+    tx: Tx,
+    query: Select[Any],
+    by: tuple[Column[int], Column[str]],
+    limit: int,
+    cursor: str,
+    *,
+    newest_first: bool = False,
+) -> tuple[list[Any], str]:
+    """One page of a query in the order of a time and an id, which are among its columns."""
+    if not 1 <= limit <= MAX_PAGE:
+        raise InvalidInput("limit", limit, f"expected 1 to {MAX_PAGE}")
+    at, key = by
+    if cursor:
+        time, row_id = _read_cursor(cursor)
+        further, other = (at < time, key < row_id) if newest_first else (at > time, key > row_id)
+        query = query.where(or_(further, and_(at == time, other)))
+    order = (at.desc(), key.desc()) if newest_first else (at, key)
+    rows = list(tx.conn.execute(query.order_by(*order).limit(limit + 1)))
+    if len(rows) <= limit:
+        return rows, ""
+    last = rows[limit - 1]
+    return rows[:limit], f"{getattr(last, at.name)}.{getattr(last, key.name)}"
+
+
+def _read_cursor(cursor: str) -> tuple[int, str]:
+    time, _, row_id = cursor.partition(".")
+    if not row_id or not time.removeprefix("-").isdecimal():
+        raise InvalidInput("cursor", cursor, "expected the cursor that the page before gave")
+    return int(time), row_id
