@@ -3,7 +3,6 @@
 Facts are frozen here, at the moment of the transition, so that a retry never tells another story.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from shared.model import (
     SeriesState,
     Severity,
 )
+from shared.series import parse_series_key, series_text
 
 MAX_ALERTS = 100
 """How many alerts one event carries; the count tells of the rest, and the outbox links them all."""
@@ -25,7 +25,7 @@ MAX_ALERTS = 100
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One series inside a notification: its state after the slot, what is told of it, and why."""
+    """One alert inside a notification: the state of its series, what is told of it, how bad it is or was, and why."""
 
     state: SeriesState
     alert_id: str
@@ -35,28 +35,13 @@ class Told:
     resolved_at: Millis | None = None
 
 
-def tags_of(key: str) -> dict[str, str]:
-    """The tags inside a series key."""
-    _monitor, tags = json.loads(key)
-    return dict(tags)
-
-
-def monitor_of(key: str) -> str:
-    """The monitor id inside a series key."""
-    return str(json.loads(key)[0])
-
-
-def series_text(key: str) -> str:
-    """A series as people read it: `host=a, path=/`; empty when the monitor has one series only."""
-    return ", ".join(f"{tag}={value}" for tag, value in tags_of(key).items())
-
-
 def alert_facts(told: Told) -> AlertFacts:
     """The facts of one alert."""
     state = told.state
+    _monitor, tags = parse_series_key(state.key)
     return AlertFacts(
         id=told.alert_id,
-        series=series_text(state.key),
+        series=series_text(state.key, ""),
         event=told.event,
         severity=Severity(max(told.level, Severity.INFO)),
         value=state.value,
@@ -65,7 +50,7 @@ def alert_facts(told: Told) -> AlertFacts:
         fired_at=state.fired_at,
         resolved_at=told.resolved_at,
         reason=told.reason,
-        labels=tags_of(state.key),
+        labels=dict(tags),
     )
 
 
@@ -82,7 +67,9 @@ def notification(
     channels: Sequence[ChannelRef],
 ) -> tuple[Notification, tuple[AlertFacts, ...]]:
     """The notification, with the worst alerts first, and the facts of all its alerts, however many."""
-    facts = tuple(sorted((alert_facts(item) for item in told), key=lambda alert: (-alert.severity, alert.series)))
+    facts = tuple(
+        sorted((alert_facts(item) for item in told), key=lambda alert: (-alert.severity, alert.series))
+    )
     worst = max((alert.severity for alert in facts), default=Severity.INFO)
     made = Notification(
         id=event_id,

@@ -124,6 +124,15 @@ class Health(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class RuleHealth:
+    """Whether a rule could be evaluated, why not, and since which slot."""
+
+    health: Health
+    reason: str
+    since: Millis
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What a condition sees for one series in one slot.
 

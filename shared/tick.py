@@ -13,8 +13,8 @@ import httpx
 
 from shared import evaluate, publish
 from shared.errors import Fenced
-from shared.events import Tick
 from shared.evaluate import Ports
+from shared.events import Tick
 from shared.store import ticks
 from shared.store.ticks import Claim, TickReport
 
@@ -30,7 +30,9 @@ def run(tick: Tick, ports: Ports) -> TickReport | None:
     allowed = ports.settings.max_skew_intervals * tick.interval_seconds * 1000
     if abs(tick.slot - now) > allowed + tick.interval_seconds * 1000:
         log.error(
-            "slot %s is %d s from the database's clock; ignored", clock_text(tick.slot), abs(tick.slot - now) // 1000
+            "slot %s is %d s from the database's clock; ignored",
+            clock_text(tick.slot),
+            abs(tick.slot - now) // 1000,
         )
         return None
     shard = f"{tick.shard}/{tick.of}"
@@ -72,7 +74,12 @@ def _work(tick: Tick, claimed: Claim, ports: Ports, report: TickReport) -> bool:
         report.notifications,
         outcome.accepted,
         report.total_ms,
-        extra={"slot": tick.slot, "stages_ms": report.stages_ms, "skipped": report.skipped, "errors": report.errors},
+        extra={
+            "slot": tick.slot,
+            "stages_ms": report.stages_ms,
+            "skipped": report.skipped,
+            "errors": report.errors,
+        },
     )
     return not report.errors
 

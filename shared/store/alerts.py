@@ -10,6 +10,7 @@ from shared.store.engine import Tx
 from shared.store.tables import alerts
 
 OPEN = "open"
+_IN_LIST = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +32,21 @@ class NewAlert:
 
 
 @dataclass(frozen=True, slots=True)
-class AlertProgress:
-    """What changed on an open alert: its level or value, whether it was announced, or its end."""
+class Worsening:
+    """The level of an open alert rose; its severity is the worst it ever was."""
 
     id: str
     severity: int
     value: float | None
     text: str
-    announced: bool
-    resolved_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """An open alert ended, and why."""
+
+    id: str
+    resolved_at: int
     reason: str
 
 
@@ -53,53 +60,58 @@ def open_alerts(tx: Tx, fired: Sequence[NewAlert], now: int) -> None:
     tx.insert_missing(alerts, rows)
 
 
-def progress(tx: Tx, changed: Sequence[AlertProgress], now: int) -> None:
-    """Update open alerts; the severity only rises, and a resolved one closes."""
-    running = [item for item in changed if item.resolved_at is None]
-    ended = [item for item in changed if item.resolved_at is not None]
-    chosen = (alerts.c.tenant == tx.tenant, alerts.c.id == bindparam("alert_id"))
-    if running:
-        tx.conn.execute(
-            update(alerts)
-            .where(*chosen)
-            .values(
-                severity=bindparam("new_severity"),
-                value=bindparam("new_value"),
-                text=bindparam("new_text"),
-                announced=bindparam("new_announced"),
-                updated_at=now,
-            ),
-            [_running(item) for item in running],
-        )
-    if ended:
-        tx.conn.execute(
-            update(alerts)
-            .where(*chosen)
-            .values(
-                state="resolved",
-                open_key=alerts.c.id,
-                resolved_at=bindparam("new_resolved_at"),
-                reason=bindparam("new_reason"),
-                announced=bindparam("new_announced"),
-                updated_at=now,
-            ),
-            [
-                {
-                    "alert_id": item.id,
-                    "new_resolved_at": item.resolved_at,
-                    "new_reason": item.reason[:200],
-                    "new_announced": item.announced,
-                }
-                for item in ended
-            ],
-        )
+def worsen(tx: Tx, worse: Sequence[Worsening], now: int) -> None:
+    """Raise the severity of open alerts; it never falls."""
+    if not worse:
+        return
+    tx.conn.execute(
+        update(alerts)
+        .where(alerts.c.tenant == tx.tenant, alerts.c.id == bindparam("alert_id"))
+        .where(alerts.c.severity < bindparam("new_severity"))
+        .values(
+            severity=bindparam("new_severity"),
+            value=bindparam("new_value"),
+            text=bindparam("new_text"),
+            updated_at=now,
+        ),
+        [
+            {
+                "alert_id": item.id,
+                "new_severity": item.severity,
+                "new_value": item.value,
+                "new_text": item.text[:500],
+            }
+            for item in worse
+        ],
+    )
 
 
-def _running(item: AlertProgress) -> dict[str, Any]:
-    return {
-        "alert_id": item.id,
-        "new_severity": item.severity,
-        "new_value": item.value,
-        "new_text": item.text[:500],
-        "new_announced": item.announced,
-    }
+def resolve(tx: Tx, ended: Sequence[Ending], now: int) -> None:
+    """Close open alerts; one that is closed already stays as it is."""
+    if not ended:
+        return
+    tx.conn.execute(
+        update(alerts)
+        .where(alerts.c.tenant == tx.tenant, alerts.c.id == bindparam("alert_id"), alerts.c.open_key == OPEN)
+        .values(
+            state="resolved",
+            open_key=alerts.c.id,
+            resolved_at=bindparam("new_resolved_at"),
+            reason=bindparam("new_reason"),
+            updated_at=now,
+        ),
+        [
+            {"alert_id": item.id, "new_resolved_at": item.resolved_at, "new_reason": item.reason[:200]}
+            for item in ended
+        ],
+    )
+
+
+def announced(tx: Tx, ids: Sequence[str]) -> None:
+    """Mark alerts as announced: their firing is in the outbox."""
+    for start in range(0, len(ids), _IN_LIST):
+        tx.conn.execute(
+            update(alerts)
+            .where(alerts.c.tenant == tx.tenant, alerts.c.id.in_(ids[start : start + _IN_LIST]))
+            .values(announced=True)
+        )

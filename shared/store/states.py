@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Select, select, tuple_
 
-from shared.model import Health, Phase, SeriesState, Transition
+from shared.model import Health, Phase, RuleHealth, SeriesState, Transition
 from shared.store.engine import Tx
 from shared.store.tables import rule_status, series, states, transitions
 
@@ -88,6 +88,17 @@ def known_series(tx: Tx) -> set[SeriesRef]:
     return {(row.rule_id, row.series_id) for row in rows}
 
 
+def expected_series(tx: Tx, rule_ids: Sequence[str]) -> list[tuple[str, str, str]]:
+    """(rule id, series id, key) of every series that these rules ever saw."""
+    found: list[tuple[str, str, str]] = []
+    for start in range(0, len(rule_ids), _IN_LIST):
+        query = select(series.c.rule_id, series.c.series_id, series.c.key).where(
+            series.c.tenant == tx.tenant, series.c.rule_id.in_(rule_ids[start : start + _IN_LIST])
+        )
+        found += [(row.rule_id, row.series_id, row.key) for row in tx.conn.execute(query)]
+    return found
+
+
 def see_series(tx: Tx, rows: Sequence[tuple[str, str, str]], slot: int) -> None:
     """Record (rule id, series id, key) as seen in `slot`: new ones appear, known ones move their `last_seen`."""
     tx.upsert(
@@ -98,15 +109,6 @@ def see_series(tx: Tx, rows: Sequence[tuple[str, str, str]], slot: int) -> None:
         ],
         update=("last_seen",),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class RuleHealth:
-    """Whether a rule could be evaluated, why not, and since which slot."""
-
-    health: Health
-    reason: str
-    since: int
 
 
 def troubled(tx: Tx) -> dict[str, RuleHealth]:
@@ -147,7 +149,10 @@ class RuleCounter:
 def lock_counters(tx: Tx, rule_ids: Sequence[str]) -> dict[str, RuleCounter]:
     """The counters of these rules, locked until the commit; missing rows are made."""
     tx.insert_missing(rule_status, [{"rule_id": rule_id} for rule_id in sorted(set(rule_ids))])
-    return {row.rule_id: RuleCounter(row.seq, row.grouped_until) for row in tx.conn.execute(_counters(tx, rule_ids))}
+    return {
+        row.rule_id: RuleCounter(row.seq, row.grouped_until)
+        for row in tx.conn.execute(_counters(tx, rule_ids))
+    }
 
 
 def _counters(tx: Tx, rule_ids: Sequence[str]) -> Select[str, int, int]:

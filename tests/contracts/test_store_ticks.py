@@ -16,6 +16,7 @@ from shared.model import (
     Notification,
     Phase,
     RuleFacts,
+    RuleHealth,
     SeriesState,
     Severity,
     Transition,
@@ -149,7 +150,7 @@ def test_the_same_transition_is_recorded_once(store: Store) -> None:
 
 
 def test_health_is_kept_apart_from_counters(store: Store) -> None:
-    trouble = states.RuleHealth(Health.ERROR, "timeout", SLOT)
+    trouble = RuleHealth(Health.ERROR, "timeout", SLOT)
     store.write(lambda tx: states.set_counters(tx, {"rule_a": states.RuleCounter(4, SLOT)}))
     store.write(lambda tx: states.set_health(tx, {"rule_a": trouble}))
 
@@ -178,10 +179,9 @@ def test_a_series_has_one_open_alert_and_a_new_one_after_it_closed(store: Store)
     store.write(lambda tx: alerts.open_alerts(tx, [new_alert("alert_1"), new_alert("alert_2")], SLOT))
     assert open_ids(store) == ["alert_1"]
 
-    closed = alerts.AlertProgress(
-        "alert_1", 4, 0.0, "", announced=True, resolved_at=SLOT + STEP, reason="recovered"
+    store.write(
+        lambda tx: alerts.resolve(tx, [alerts.Ending("alert_1", SLOT + STEP, "recovered")], SLOT + STEP)
     )
-    store.write(lambda tx: alerts.progress(tx, [closed], SLOT + STEP))
     store.write(lambda tx: alerts.open_alerts(tx, [new_alert("alert_2")], SLOT + STEP))
 
     assert open_ids(store) == ["alert_2"]
