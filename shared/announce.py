@@ -6,9 +6,9 @@ resolved.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from shared.model import EventKind, Millis, SeriesState, Transition
+from shared.model import Change, EventKind, Millis, Phase, SeriesState, Transition
 from shared.policy import AnnouncePolicy
 
 COOLDOWN = "cooldown"
@@ -25,6 +25,7 @@ class Announcement:
     `state` is what to store when this is committed (telling fields updated); `tell` is what to say, or None.
     `alert_id` is the alert that `tell` is about; `closes` is the announced alert that ends with it: the same one for
     RESOLVED, an earlier one when a new alert is told whose predecessor's resolve was still held, else empty.
+    `level` is the severity to show: the present one, or the announced one of a resolve.
     `reason` names why it is told or held; `held_by` is empty, or the hold that keeps something untold.
     `before` is the state as decided with nothing told; `group` falls back to it.
     """
@@ -35,6 +36,7 @@ class Announcement:
     reason: str = ""
     held_by: str = ""
     alert_id: str = ""
+    level: int = 0
     closes: str = ""
 
 
@@ -68,7 +70,155 @@ def announce(
     Call it for every active series in every slot, with no transitions when nothing happened: a hold that ends is
     noticed here. Acknowledging is `acked_level`/`acked_until` in the state; it ends with the alert.
     """
-    raise NotImplementedError
+    state = _without_ended_ack(state, now)
+    state, settled = _track_flapping(policy, state, transitions, now)
+    if _begins_to_flap(policy, state) and not silenced:
+        return _tell_flapping(policy, state, now)
+    want = _difference(state)
+    if want is None:
+        calm = replace(state, owes=False, held_by="")
+        return _remind(policy, calm, silenced=silenced, now=now)
+    hold = _hold(want, state, silenced=silenced, now=now)
+    if hold:
+        held = replace(state, owes=True, held_by=hold)
+        return Announcement(held, held, reason=f"held by {hold}", held_by=hold)
+    return _tell(policy, want, state, _why(want, state, transitions, settled), now)
+
+
+def _difference(state: SeriesState) -> EventKind | None:
+    """What would have to be told so that the announced state is the present one."""
+    if state.phase is Phase.FIRING:
+        if not state.announced or state.announced_alert != state.alert_id:
+            return EventKind.FIRING
+        return EventKind.WORSENED if state.level > state.announced else None
+    return EventKind.RESOLVED if state.announced else None
+
+
+def _hold(want: EventKind, state: SeriesState, *, silenced: bool, now: Millis) -> str:
+    """The hold that keeps `want` untold in this slot, the one to name first first; empty if there is none."""
+    if silenced:
+        return SILENCE
+    if state.flapping_since:
+        return FLAPPING
+    if want is EventKind.RESOLVED:
+        return ""
+    if state.acked_level and state.level <= state.acked_level:
+        return ACKNOWLEDGED
+    if want is EventKind.FIRING and now < state.cooldown_until:
+        return COOLDOWN
+    return ""
+
+
+def _why(want: EventKind, state: SeriesState, transitions: Sequence[Transition], settled: bool) -> str:
+    if settled:
+        return f"{FLAPPING} ended"
+    if transitions or not state.held_by:
+        return state.reason if want is not EventKind.WORSENED else "level rose"
+    return f"{state.held_by} ended"
+
+
+def _tell(
+    policy: AnnouncePolicy, want: EventKind, state: SeriesState, reason: str, now: Millis
+) -> Announcement:
+    """Commit the present state as the announced one."""
+    told = replace(state, owes=False, held_by="", reminded_at=0)
+    if want is EventKind.RESOLVED:
+        after = replace(told, announced=0, announced_alert="", announced_at=now)
+        return Announcement(
+            after,
+            state,
+            want,
+            reason,
+            "",
+            state.announced_alert,
+            state.announced,
+            closes=state.announced_alert,
+        )
+    after = replace(
+        told,
+        announced=state.level,
+        announced_alert=state.alert_id,
+        announced_at=now,
+        acked_level=0,
+        acked_until=0,
+        cooldown_until=state.cooldown_until if want is EventKind.WORSENED else now + policy.cooldown_ms,
+    )
+    return Announcement(
+        after, state, want, reason, "", state.alert_id, state.level, closes=_superseded(state)
+    )
+
+
+def _superseded(state: SeriesState) -> str:
+    """The earlier alert that was announced and whose resolve nobody was told."""
+    return state.announced_alert if state.announced and state.announced_alert != state.alert_id else ""
+
+
+def _remind(policy: AnnouncePolicy, state: SeriesState, *, silenced: bool, now: Millis) -> Announcement:
+    due = max(state.announced_at, state.reminded_at) + policy.repeat_ms
+    if state.phase is not Phase.FIRING or not policy.repeat_ms or now < due:
+        return Announcement(state, state)
+    reminded = replace(state, reminded_at=now)
+    # A skipped reminder counts as given: the next one is a whole interval away, not due when the hold ends.
+    if silenced or state.acked_level or state.flapping_since:
+        return Announcement(reminded, reminded, reason="reminder skipped")
+    return Announcement(reminded, state, EventKind.REMINDER, "reminder due", "", state.alert_id, state.level)
+
+
+def _without_ended_ack(state: SeriesState, now: Millis) -> SeriesState:
+    """An acknowledgement ends with its alert, or at its own end."""
+    if not state.acked_level:
+        return state
+    if state.phase is Phase.FIRING and (not state.acked_until or now < state.acked_until):
+        return state
+    return replace(state, acked_level=0, acked_until=0)
+
+
+# ------------------------------------------------------------------ flapping
+
+_CHANGES = (Change.FIRED, Change.WORSENED, Change.RESOLVED)
+_KEPT_CHANGES = 20
+
+
+def _track_flapping(
+    policy: AnnouncePolicy, state: SeriesState, transitions: Sequence[Transition], now: Millis
+) -> tuple[SeriesState, bool]:
+    """Record changes, forget old ones, and end flapping when it has settled (second result: it just did)."""
+    changes = state.changes + tuple(step.at for step in transitions if step.change in _CHANGES)
+    recent = tuple(at for at in changes if at > now - policy.flap_window_ms)[-_KEPT_CHANGES:]
+    if state.flapping_since and now - max((state.flapping_since, *changes)) >= policy.flap_settle_ms:
+        # What led to flapping was told; the next change after it is news again.
+        return replace(state, flapping_since=0, changes=()), True
+    return replace(state, changes=recent) if recent != state.changes else state, False
+
+
+def _begins_to_flap(policy: AnnouncePolicy, state: SeriesState) -> bool:
+    return not state.flapping_since and len(state.changes) > policy.flap_changes
+
+
+def _tell_flapping(policy: AnnouncePolicy, state: SeriesState, now: Millis) -> Announcement:
+    """One message that names the present state, which thereby is the announced one."""
+    firing = state.phase is Phase.FIRING
+    closes = _superseded(state) if firing else (state.announced_alert if state.announced else "")
+    after = replace(
+        state,
+        flapping_since=now,
+        owes=False,
+        held_by="",
+        announced=max(state.level, state.announced if not closes else 0) if firing else 0,
+        announced_alert=state.alert_id if firing else "",
+        announced_at=now,
+        reminded_at=0,
+        cooldown_until=now + policy.cooldown_ms if firing else state.cooldown_until,
+    )
+    level = state.level if firing else state.announced
+    return Announcement(
+        after, state, EventKind.FLAPPING, "flapping began", "", state.alert_id, level, closes=closes
+    )
+
+
+# ------------------------------------------------------------------ grouping
+
+_ORDER = (EventKind.FLAPPING, EventKind.WORSENED, EventKind.FIRING, EventKind.RESOLVED, EventKind.REMINDER)
 
 
 def group(
@@ -80,4 +230,22 @@ def group(
     state goes back to untold, `held_by` grouped) and join one message when it ends. `grouped_until` is the end of
     the rule's window, 0 for none; store the returned one in `rule_status`.
     """
-    raise NotImplementedError
+    waiting = now < grouped_until
+    quiet: list[Announcement] = []
+    by_kind: dict[EventKind, list[Announcement]] = {kind: [] for kind in _ORDER}
+    for announcement in announcements:
+        if announcement.tell is None:
+            quiet.append(announcement)
+        elif waiting and announcement.tell is EventKind.FIRING:
+            quiet.append(_wait(announcement))
+        else:
+            by_kind[announcement.tell].append(announcement)
+    told = tuple(Told(kind, tuple(members)) for kind, members in by_kind.items() if members)
+    if by_kind[EventKind.FIRING]:
+        grouped_until = now + policy.group_ms
+    return Grouped(told, tuple(quiet), grouped_until)
+
+
+def _wait(announcement: Announcement) -> Announcement:
+    held = replace(announcement.before, owes=True, held_by=GROUPED)
+    return Announcement(held, held, reason=f"held by {GROUPED}", held_by=GROUPED)

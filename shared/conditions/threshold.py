@@ -1,0 +1,284 @@
+"""`threshold`: an aggregation of one field over a window, compared with a value. The customer's own format.
+
+`{"type": "threshold", "field": "price", "operator": ">", "value": 60000, "aggregation": "latest"}`
+
+Clean is what doesn't breach; with `recovery_value` a breach ends only when the comparison with that value fails too.
+`==` and `!=` on numbers allow a relative error of 1e-9, because sums of decimals are never exact; texts compare
+exactly. `latest` looks back `max_age_seconds` if that is longer than the window, and calls an older point missing.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, StrictBool, StrictStr, field_validator, model_validator
+
+from shared.conditions._cells import Aggregate, Cells, Status
+from shared.conditions._compare import CODES, EQUALITY, OPPOSITE, Operator, beyond, holds
+from shared.conditions._interface import Measured, Pairs
+from shared.conditions._options import (
+    DEFAULT_WINDOW_SECONDS,
+    Number,
+    Options,
+    PositiveSeconds,
+    SeverityWord,
+    duration,
+    number,
+    timing,
+)
+from shared.errors import InvalidInput
+from shared.model import SEVERITY_WORDS, Frozen, Reading, Severity
+from shared.plan import Compiled, Signature
+
+Aggregation = Literal[
+    "latest", "avg", "max", "min", "sum", "count", "median", "p50", "p90", "p95", "p99", "stddev", "rate", "delta"
+]  # fmt: skip
+_NAN = float("nan")
+
+# Columns of `numbers` for a number: operator, threshold of each severity 1..4, recovery value.
+_OPERATOR, _LEVELS, _RECOVERY = 0, slice(1, 5), 5
+
+
+class Level(Frozen):
+    """One of several thresholds of a rule."""
+
+    severity: SeverityWord
+    value: Number
+
+
+class Threshold(Options):
+    """Compare an aggregation of a field with a value."""
+
+    type: Literal["threshold"]
+    field: str = Field(min_length=1, max_length=200, description="the field of the monitor's measurement")
+    operator: Operator
+    value: Annotated[StrictBool | Number | StrictStr | None, Field(union_mode="left_to_right")] = Field(
+        None, description="number; true, false or a text with == and !="
+    )
+    aggregation: Aggregation = "latest"
+    recovery_value: Number | None = Field(None, description="clean only beyond this value; on the clean side")
+    max_age_seconds: PositiveSeconds | None = Field(
+        None, description="for latest: an older point counts as missing"
+    )
+    levels: tuple[Level, ...] = Field((), description="further thresholds, each with its severity")
+
+    @field_validator("value", mode="before")
+    @classmethod
+    def _plain(cls, value: object) -> object:
+        if isinstance(value, bool | str | None) or (isinstance(value, int | float) and math.isfinite(value)):
+            return value
+        raise InvalidInput("condition.value", value, "it must be a finite number, true, false or a text")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.value is None and not self.levels:
+            raise InvalidInput("condition.value", None, "a value, or levels with a value each, is required")
+        if isinstance(self.value, bool | str):
+            self._check_word()
+        if self.operator in EQUALITY and (self.levels or self.recovery_value is not None):
+            key = "levels" if self.levels else "recovery_value"
+            raise InvalidInput(f"condition.{key}", getattr(self, key), "it works with > < >= <= only")
+        if self.max_age_seconds is not None and self.aggregation != "latest":
+            raise InvalidInput(
+                "condition.max_age_seconds", self.max_age_seconds, "it works with aggregation latest only"
+            )
+        self._check_levels()
+        self._check_recovery()
+        return self
+
+    def _check_word(self) -> None:
+        kind = "true or false" if isinstance(self.value, bool) else "a text"
+        if self.operator not in EQUALITY:
+            hint = "Write the number without quotes" if _is_number(self.value) else f"{kind} has no order"
+            raise InvalidInput("condition.operator", self.operator, f"with {kind} valid are ==, !=", hint)
+        if self.aggregation != "latest":
+            raise InvalidInput("condition.aggregation", self.aggregation, f"with {kind} valid is latest")
+
+    def _check_levels(self) -> None:
+        ordered = sorted(self.levels, key=lambda level: level.severity)
+        for milder, worse in pairwise(ordered):
+            if milder.severity == worse.severity:
+                raise InvalidInput("condition.levels", worse.severity.word, "each severity may be given once")
+            if not beyond(self.operator, worse.value, milder.value):
+                raise InvalidInput(
+                    "condition.levels",
+                    worse.value,
+                    f"{worse.severity.word} must be beyond {milder.severity.word} ({number(milder.value)}) "
+                    f"in the direction of {self.operator}",
+                )
+
+    def _check_recovery(self) -> None:
+        limits = [level.value for level in self.levels]
+        if isinstance(self.value, float | int) and not isinstance(self.value, bool):
+            limits.append(self.value)
+        if self.recovery_value is None:
+            return
+        for limit in limits:
+            if beyond(self.operator, self.recovery_value, limit):
+                side = "at most" if self.operator[0] == ">" else "at least"
+                raise InvalidInput(
+                    "condition.recovery_value",
+                    self.recovery_value,
+                    f"it must be on the clean side: {side} {number(limit)}",
+                )
+
+
+Params = Threshold
+
+
+def _is_number(value: object) -> bool:
+    try:
+        float(str(value))
+    except ValueError:
+        return False
+    return not isinstance(value, bool)
+
+
+# ------------------------------------------------------------------ words
+
+
+def describe(condition: Mapping[str, Any]) -> str:
+    """`price > 60000 (latest, 5 min) for 2 min`."""
+    operator, value, levels = condition["operator"], condition.get("value"), condition.get("levels") or ()
+    limits = [f"{operator} {_shown(value)}"] if value is not None else []
+    limits += [
+        f"{operator} {_shown(level['value'])} {SEVERITY_WORDS[level['severity'].strip().lower()].word}"
+        for level in levels
+    ]
+    words = f"{condition['field']} {', '.join(limits)} ({_aggregation(condition)}, {duration(_lookback(condition))})"
+    if condition.get("recovery_value") is not None:
+        words += f", clean at {OPPOSITE[operator]} {_shown(condition['recovery_value'])}"
+    return words + timing(condition)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return number(value)
+    return f'"{value}"'
+
+
+def _aggregation(condition: Mapping[str, Any]) -> str:
+    aggregation: str = condition.get("aggregation", "latest")
+    return aggregation
+
+
+def _lookback(condition: Mapping[str, Any]) -> int:
+    window: int = condition.get("window_seconds", DEFAULT_WINDOW_SECONDS)
+    return max(window, condition.get("max_age_seconds") or 0)
+
+
+# ------------------------------------------------------------------ numbers
+
+
+def compiled(condition: Mapping[str, Any], severity: int) -> Compiled:
+    """The condition in numbers; `value` is the threshold of the rule's own severity, a level of it wins over it."""
+    field, operator, value = condition["field"], condition["operator"], condition.get("value")
+    aggregation, window_ms = _aggregation(condition), _lookback(condition) * 1000
+    age_ms = (condition.get("max_age_seconds") or 0) * 1000
+    no_data = condition.get("no_data", "keep")
+    numbers: tuple[float, ...]
+    texts: tuple[str, ...] = ()
+    if isinstance(value, str):
+        numbers, texts = (float(CODES[operator]), float(severity)), (value,)
+    else:
+        limits = [_NAN] * 4
+        if value is not None:
+            limits[severity - 1] = float(value)
+        for level in condition.get("levels") or ():
+            limits[SEVERITY_WORDS[level["severity"].strip().lower()] - 1] = float(level["value"])
+        recovery = condition.get("recovery_value")
+        numbers = (float(CODES[operator]), *limits, _NAN if recovery is None else float(recovery))
+    return Compiled(
+        type="threshold",
+        signature=(field, aggregation, window_ms, age_ms, bool(texts)),
+        numbers=numbers,
+        texts=texts,
+        fields=(field,),
+        lookback_ms=window_ms,
+        for_ms=condition.get("for_seconds", 0) * 1000,
+        keep_firing_ms=condition.get("keep_firing_seconds", 0) * 1000,
+        no_data=no_data,
+        expects=no_data == "alert" or aggregation == "count",
+        threshold=float(value) if isinstance(value, int | float) else None,
+    )
+
+
+# ------------------------------------------------------------------ measuring
+
+
+def measure(signature: Signature, pairs: Pairs, cells: Cells) -> Measured:
+    """All pairs of one signature."""
+    field, aggregation, window_ms, age_ms, is_text = _read(signature)
+    made = cells.latest_text(field, window_ms) if is_text else cells.aggregate(field, aggregation, window_ms)
+    status = made.status[pairs.cell]
+    at = made.at[pairs.cell]
+    if age_ms:
+        status = np.where((status == Status.FINE) & (at < cells.stop - age_ms), np.int8(Status.STALE), status)
+    fine = status == Status.FINE
+    level, recovered = (
+        _compare_texts(pairs, made) if is_text else _compare_numbers(pairs, made.values[pairs.cell])
+    )
+    return Measured(
+        level=np.where(fine, level, 0).astype(np.int8),
+        recovered=recovered & fine,
+        value=np.where(fine, made.values[pairs.cell], np.nan),
+        code=np.where(fine, made.codes[pairs.cell], -1).astype(np.int32),
+        at=at,
+        status=status,
+        reasons=_reasons(field, aggregation, age_ms, is_text),
+        texts=made.texts,
+    )
+
+
+def absent(signature: Signature, numbers: Sequence[float], texts: Sequence[str]) -> Reading:
+    """A known series without points: no points counted is a number, everything else is missing."""
+    field, aggregation, window_ms, _age_ms, _is_text = _read(signature)
+    if aggregation != "count":
+        return Reading(0, False, missing=f"no value of {field!r} in the last {duration(window_ms / 1000)}")
+    one = np.zeros(1, np.int64)
+    pairs = Pairs(one, one, np.array([numbers], np.float64), ())
+    level, recovered = _compare_numbers(pairs, np.zeros(1))
+    return Reading(int(level[0]), bool(recovered[0]), value=0.0)
+
+
+def _read(signature: Signature) -> tuple[str, str, int, int, bool]:
+    field, aggregation, window_ms, age_ms, is_text = cast("tuple[str, str, int, int, bool]", signature)
+    return field, aggregation, window_ms, age_ms, is_text
+
+
+def _reasons(field: str, aggregation: str, age_ms: int, is_text: bool) -> dict[int, str]:
+    found, wanted = ("numbers", "a text") if is_text else ("text", "a number")
+    return {
+        Status.SHORT: f"not enough data: {aggregation} of {field!r} needs two points",
+        Status.STALE: f"the newest value of {field!r} is older than {duration(age_ms / 1000)}",
+        Status.WRONG_TYPE: f"field {field!r} holds {found}, but the rule compares it with {wanted}",
+    }
+
+
+def _compare_numbers(pairs: Pairs, values: NDArray[np.float64]) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
+    numbers = pairs.numbers[pairs.target]
+    operators = numbers[:, _OPERATOR].astype(np.int8)
+    level = np.zeros(len(values), np.int8)
+    limits = numbers[:, _LEVELS]
+    for severity in Severity:
+        column = limits[:, severity - 1]
+        if not np.isnan(column).all():
+            level[holds(operators, values, column)] = severity
+    recovered = level == 0
+    if not np.isnan(numbers[:, _RECOVERY]).all():
+        recovered &= ~holds(operators, values, numbers[:, _RECOVERY])
+    return level, recovered
+
+
+def _compare_texts(pairs: Pairs, made: Aggregate) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
+    place = {text: code for code, text in enumerate(made.texts)}
+    wanted = np.array([place.get(texts[0], -2) for texts in pairs.texts], np.int64)[pairs.target]
+    numbers = pairs.numbers[pairs.target]
+    equal = made.codes[pairs.cell] == wanted
+    breaches = np.where(numbers[:, 0] == CODES["=="], equal, ~equal)
+    return np.where(breaches, numbers[:, 1], 0).astype(np.int8), ~breaches
