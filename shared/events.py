@@ -155,7 +155,9 @@ def to_http(event: Event) -> tuple[dict[str, str], bytes]:
 def of_http(headers: Mapping[str, str], body: bytes) -> Event:
     """The event in a request, in binary or structured mode; the data stays as it came."""
     try:
-        parsed = from_http({k.lower(): v for k, v in headers.items()}, body, data_unmarshaller=lambda data: data)
+        parsed = from_http(
+            {k.lower(): v for k, v in headers.items()}, body, data_unmarshaller=lambda data: data
+        )
     except (GenericException, ValueError, KeyError, TypeError) as error:
         raise InvalidEvent(f"the request is no CloudEvent: {error}") from None
     data = parsed.get_data()
@@ -166,7 +168,9 @@ def of_http(headers: Mapping[str, str], body: bytes) -> Event:
 def sign(event: Event, keys: Mapping[str, bytes]) -> Event:
     """The event with its signature by the first key; unchanged when there is no key."""
     for key_id, key in keys.items():
-        return replace(event, attributes={**event.attributes, SIGNATURE: f"v1,{key_id},{_digest(event, key)}"})
+        return replace(
+            event, attributes={**event.attributes, SIGNATURE: f"v1,{key_id},{_digest(event, key)}"}
+        )
     return event
 
 
@@ -224,7 +228,9 @@ def tick_of(event: Event) -> Tick:
     except (KeyError, ValueError) as error:
         raise InvalidEvent(f"tick event {event.id} can't be read: {error}") from None
     if interval < 1 or not 0 <= shard < of:
-        raise InvalidEvent(f"tick event {event.id}: interval {interval} s, shard {shard} of {of} make no sense")
+        raise InvalidEvent(
+            f"tick event {event.id}: interval {interval} s, shard {shard} of {of} make no sense"
+        )
     if at.tzinfo is None:
         at = at.replace(tzinfo=UTC)
     step = interval * 1000

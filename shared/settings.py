@@ -13,23 +13,33 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TOCSIN_", extra="ignore", frozen=True)
 
-    database_url: SecretStr = Field(SecretStr("sqlite:///tocsin.db"), description="rules, states, alerts, deliveries")
+    database_url: SecretStr = Field(
+        SecretStr("sqlite:///tocsin.db"), description="rules, states, alerts, deliveries"
+    )
     state_dir: Path = Field(Path(".tocsin"), description="where relative SQLite files live")
-    metrics_url: SecretStr = Field(SecretStr("embedded:///metrics.db"), description="where monitors write points")
+    metrics_url: SecretStr = Field(
+        SecretStr("embedded:///metrics.db"), description="where monitors write points"
+    )
     metrics_token: SecretStr = Field(SecretStr(""), description="token of the metric store, if it wants one")
     redis_url: SecretStr = Field(SecretStr(""), description="empty: run without Redis")
     channels_file: Path | None = Field(None, description="YAML file with the channels")
     secrets_dir: Path | None = Field(None, description="folder with one file per channel secret")
     tenant: str = Field("default", pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
-    event_keys: SecretStr = Field(SecretStr(""), description="signing keys `id:base64[,id:base64]`; the first signs")
+    event_keys: SecretStr = Field(
+        SecretStr(""), description="signing keys `id:base64[,id:base64]`; the first signs"
+    )
     public_url: str = Field("", description="where people reach Tocsin; empty: messages carry no links")
     lateness_seconds: float = Field(10, ge=0, le=600, description="how long points may take to arrive")
     max_skew_intervals: int = Field(2, ge=1, description="how far a slot may be from the database's clock")
     heartbeat_url: SecretStr = Field(SecretStr(""), description="called after every good tick")
-    allowed_hosts: str = Field("", description="hosts channels may call beyond their vendors', comma separated")
+    allowed_hosts: str = Field(
+        "", description="hosts channels may call beyond their vendors', comma separated"
+    )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     write_url: str = Field("", description="line protocol endpoint the monitor functions write to")
-    monitor_urls: str = Field("", description="URLs that monitor_http checks: `name=url` pairs, comma separated")
+    monitor_urls: str = Field(
+        "", description="URLs that monitor_http checks: `name=url` pairs, comma separated"
+    )
 
     @field_validator("database_url")
     @classmethod

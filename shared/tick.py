@@ -13,8 +13,8 @@ import httpx
 
 from shared import evaluate, publish
 from shared.errors import Fenced
-from shared.evaluate import Ports
 from shared.events import Tick
+from shared.gather import Ports
 from shared.store import ticks
 from shared.store.ticks import Claim, TickReport
 

@@ -70,7 +70,9 @@ class Wiring:
             from shared.metrics import open_metrics
 
             if source != "default":
-                raise InvalidInput("source", source, "only 'default' is configured", "It is set by TOCSIN_METRICS_URL")
+                raise InvalidInput(
+                    "source", source, "only 'default' is configured", "It is set by TOCSIN_METRICS_URL"
+                )
             return open_metrics(
                 self.settings.metrics_url.get_secret_value(),
                 self.settings.metrics_token.get_secret_value(),
@@ -128,7 +130,9 @@ class Wiring:
             try:
                 return parse_keys(self.settings.event_keys.get_secret_value())
             except ValueError as error:
-                raise InvalidInput("TOCSIN_EVENT_KEYS", "***", f"expected id:base64[,id:base64]: {error}") from None
+                raise InvalidInput(
+                    "TOCSIN_EVENT_KEYS", "***", f"expected id:base64[,id:base64]: {error}"
+                ) from None
 
         return self._once("keys", make)
 
