@@ -1,0 +1,152 @@
+"""InfluxQL: statements to text, and answers to columns. Pure; the transport is `influxql.py`.
+
+Names stand in the text quoted and escaped, values are bound parameters; numbers are integers that we format.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from shared.columns import SampleQuery, Samples
+from shared.errors import QueryFailed
+from shared.metrics._columns import FieldBuilder, TagBuilder, empty_field, empty_tag
+
+# InfluxDB gives this name to the timestamp; as a tag or field it does not exist.
+_TIME = "time"
+
+
+def identifier(name: str) -> str:
+    """A quoted name. InfluxQL knows these escapes only (influxql's qiReplacer)."""
+    escaped = name.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def source(measurement: str, policy: str) -> str:
+    """A measurement for FROM; `policy` is the retention policy, empty for the database's default one."""
+    return f"{identifier(policy)}.{identifier(measurement)}" if policy else identifier(measurement)
+
+
+def select(query: SampleQuery, policy: str = "") -> tuple[str, dict[str, str]]:
+    """The statement of one raw read, and its parameters.
+
+    Tags are columns and there is no GROUP BY: the cheapest read, and one row per point. The columns answer in the
+    order of `tags`, `fields`; without fields all of them are asked for, because a SELECT of tags alone is empty.
+    """
+    tags, fields = asked(query)
+    columns = [f"{identifier(tag)}::tag" for tag in tags]
+    columns += [f"{identifier(name)}::field" for name in fields] or ["*::field"]
+    narrowed, parameters = _any_of(query.where)
+    text = (
+        f"SELECT {', '.join(columns)} FROM {source(query.measurement, policy)} "
+        f"WHERE time >= {query.start:d}ms AND time < {query.stop:d}ms{narrowed}"
+    )
+    return text, parameters
+
+
+def asked(query: SampleQuery) -> tuple[list[str], list[str]]:
+    """The tags and fields that can exist, each once."""
+    return [t for t in dict.fromkeys(query.tags) if t != _TIME], [
+        f for f in dict.fromkeys(query.fields) if f != _TIME
+    ]
+
+
+def _any_of(where: Sequence[Mapping[str, str]]) -> tuple[str, dict[str, str]]:
+    parameters: dict[str, str] = {}
+    alternatives = []
+    for tags in where:
+        terms = []
+        for tag, value in tags.items():
+            name = f"p{len(parameters)}"
+            parameters[name] = value
+            terms.append(f"{identifier(tag)}::tag = ${name}")
+        if not terms:
+            return "", {}  # one alternative asks for everything
+        alternatives.append(f"({' AND '.join(terms)})")
+    return (f" AND ({' OR '.join(alternatives)})" if alternatives else ""), parameters
+
+
+def bound(parameters: Mapping[str, str]) -> str:
+    """Parameters as the server wants them."""
+    return json.dumps(parameters)
+
+
+def error_words(body: str) -> str:
+    """The message in the body of an answer that is no success; the body itself when it is no JSON."""
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        return body.strip()[:500]
+    if isinstance(parsed, dict):
+        return str(parsed.get("error") or parsed.get("message") or body)[:500]
+    return body[:500]
+
+
+def results(document: bytes, what: str) -> list[dict[str, Any]]:
+    """The results of one JSON document, one per statement. Raises QueryFailed with the server's words."""
+    try:
+        parsed = json.loads(document)
+    except ValueError:
+        raise QueryFailed(f"{what}: the metric store answered no JSON: {document[:120]!r}") from None
+    if not isinstance(parsed, dict):
+        raise QueryFailed(f"{what}: the metric store answered no JSON object: {document[:120]!r}")
+    found: list[dict[str, Any]] = parsed.get("results", [])
+    # An error may stand in an answer of status 200, behind good rows.
+    for part in (parsed, *found, *(series for result in found for series in result.get("series", ()))):
+        if part.get("error"):
+            raise QueryFailed(f"{what}: the metric store says: {part['error']}")
+    return found
+
+
+class Rows:
+    """Collects the chunks of one SELECT. `partial` says whether the last one promised more."""
+
+    def __init__(self, query: SampleQuery) -> None:
+        self._query = query
+        self._tag_names, self._field_names = asked(query)
+        self._times = [np.empty(0, np.int64)]
+        self._tags = [TagBuilder() for _ in self._tag_names]
+        self._fields = [FieldBuilder() for _ in self._field_names]
+        self._beyond = 0
+        self.partial = False
+
+    def add(self, document: bytes) -> None:
+        """Read one chunk. Raises QueryFailed for an error inside it."""
+        for result in results(document, self._query.measurement):
+            self.partial = bool(result.get("partial"))
+            for series in result.get("series", ()):
+                self._add_rows(series["columns"], series["values"])
+
+    def _add_rows(self, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        wanted = 1 + len(self._tags) + len(self._fields)
+        if len(names) < wanted or (self._fields and len(names) != wanted):
+            raise QueryFailed(
+                f"{self._query.measurement}: expected {wanted} columns, the metric store sent {names}"
+            )
+        times = np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
+        inside = times < self._query.stop
+        if not inside.all():
+            # 1.8 answers the row at `stop` to some queries, though it was asked for rows before it.
+            self._beyond += int(np.count_nonzero(~inside))
+            rows = [row for row, keep in zip(rows, inside.tolist(), strict=True) if keep]
+            times = times[inside]
+        self._times.append(times)
+        columns = list(zip(*rows, strict=True))[1:wanted] if rows else []
+        # By place, not by name: a tag and a field may share theirs, and then the server renames one.
+        builders: list[TagBuilder | FieldBuilder] = [*self._tags, *self._fields]
+        for builder, column in zip(builders, columns, strict=False):
+            builder.add(column)
+
+    def build(self, bytes_read: int) -> Samples:
+        """All rows. Every tag and field that was asked for is there."""
+        time = np.concatenate(self._times)
+        tags = {name: builder.build() for name, builder in zip(self._tag_names, self._tags, strict=True)}
+        fields = {
+            name: builder.build() for name, builder in zip(self._field_names, self._fields, strict=True)
+        }
+        for name in self._query.tags:
+            tags.setdefault(name, empty_tag(len(time)))
+        for name in self._query.fields:
+            fields.setdefault(name, empty_field(len(time)))
+        return Samples(time, tags, fields, self._beyond, bytes_read)
