@@ -171,6 +171,10 @@ class InfluxqlStore:
                 if rest:
                     yield rest
                 complete = True
+            except urllib3.exceptions.ProtocolError as error:
+                raise QueryFailed(
+                    f"{what}: the metric store's answer stopped before its end: {error}"
+                ) from None
             finally:
                 if not complete:
                     response.close()
@@ -199,8 +203,6 @@ class InfluxqlStore:
             raise QueryFailed(f"{what}: the metric store answered {error.status}: {words}") from None
         except urllib3.exceptions.ReadTimeoutError:
             raise QueryFailed(_too_late(what, timeout_seconds)) from None
-        except urllib3.exceptions.IncompleteRead as error:
-            raise QueryFailed(f"{what}: the metric store's answer stopped before its end: {error}") from None
         except urllib3.exceptions.HTTPError as error:
             raise self._unavailable(str(error)) from None
 
