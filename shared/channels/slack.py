@@ -27,20 +27,16 @@ MAX_BYTES = 200_000
 _HEADER, _SECTION, _FIELD, _FIELDS, _TEXT = 150, 3000, 2000, 10, 4000
 _LINES = 20
 _DEAD = frozenset(
-    [
-        "channel_not_found",
-        "channel_is_archived",
-        "action_prohibited",
-        "posting_to_general_channel_denied",
-        "no_service",
-        "no_team",
-        "team_disabled",
-        "invalid_token",
-        "user_not_found",
-        "no_active_hooks",
-        "token_revoked",
-        "account_inactive",
-    ]
+    {
+        *(
+            "channel_not_found",
+            "channel_is_archived",
+            "action_prohibited",
+            "posting_to_general_channel_denied",
+        ),
+        *("no_service", "no_team", "no_active_hooks", "team_disabled", "account_inactive"),
+        *("invalid_token", "token_revoked", "user_not_found"),
+    }
 )
 
 

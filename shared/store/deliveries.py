@@ -9,9 +9,11 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from sqlalchemy import and_, select, update
+
 from shared.model import DeliveryState, EventKind, Millis, Notification
 from shared.store.engine import Tx
-from shared.store.tables import deliveries
+from shared.store.tables import deliveries, notification_alerts, outbox
 
 _MINUTE = 60_000
 _HOUR = 60 * _MINUTE
@@ -26,10 +28,6 @@ DEADLINES: Mapping[EventKind, Millis] = {
     EventKind.TEST: 5 * _MINUTE,
 }
 """How long after it was announced a message is still worth sending."""
-
-REPEAT_UNKNOWN_MS = 60_000
-
-_HELD = (DeliveryState.CLAIMED.value, DeliveryState.SENDING.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,11 @@ class NewDelivery:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A claimed row with the frozen facts of its notification. `may_repeat`: an earlier attempt may have arrived."""
+    """A claimed row with the frozen facts of its notification.
+
+    `may_repeat`: an earlier attempt may have arrived. `instead_of`: the delivery that failed before this fallback,
+    in words.
+    """
 
     id: str
     notification_id: str
@@ -71,11 +73,16 @@ class Delivery:
     fallback_of: str
     may_repeat: bool
     body: bytes = field(repr=False)
+    instead_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a claim got. `known`: rows of the notification there are at all; `held`: due rows that others work on."""
+    """What a claim got.
+
+    `known`: how many rows of this kind the notification has at all. `held`: how many of them another process works
+    on, or can't be sent because it works on another row for the same recipient.
+    """
 
     rows: tuple[Delivery, ...]
     known: int
@@ -145,3 +152,55 @@ def insert_many(tx: Tx, rows: Sequence[NewDelivery]) -> None:
             for row in rows
         ],
     )
+
+
+def told(tx: Tx, alerts: Iterable[str], channels: Iterable[str]) -> dict[tuple[str, str], set[str]]:
+    """By (channel, recipient): those of the alerts of which it was, or may have been, told."""
+    rows = tx.conn.execute(
+        select(deliveries.c.channel, deliveries.c.recipient, notification_alerts.c.alert_id)
+        .distinct()
+        .join(
+            notification_alerts,
+            and_(
+                notification_alerts.c.tenant == deliveries.c.tenant,
+                notification_alerts.c.notification_id == deliveries.c.notification_id,
+            ),
+        )
+        .where(
+            deliveries.c.tenant == tx.tenant,
+            notification_alerts.c.alert_id.in_(set(alerts)),
+            deliveries.c.channel.in_(set(channels)),
+            deliveries.c.sent_at.is_not(None),
+        )
+    )
+    found: dict[tuple[str, str], set[str]] = {}
+    for row in rows:
+        found.setdefault((row.channel, row.recipient), set()).add(row.alert_id)
+    return found
+
+
+def add_fallbacks(tx: Tx, rows: Sequence[NewDelivery]) -> None:
+    """Insert rows for notifications that were published before, and let them be published again at once."""
+    insert_many(tx, rows)
+    tx.conn.execute(
+        update(outbox)
+        .where(outbox.c.tenant == tx.tenant, outbox.c.id.in_({row.notification_id for row in rows}))
+        .values(next_at=tx.now(), attempts=0)
+    )
+
+
+def open_kinds(tx: Tx, notification_ids: Iterable[str]) -> dict[str, frozenset[str]]:
+    """By notification: the channel kinds that still have an open delivery; notifications without one are left out."""
+    rows = tx.conn.execute(
+        select(deliveries.c.notification_id, deliveries.c.kind)
+        .distinct()
+        .where(
+            deliveries.c.tenant == tx.tenant,
+            deliveries.c.notification_id.in_(set(notification_ids)),
+            deliveries.c.next_at.is_not(None),
+        )
+    )
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        found.setdefault(row.notification_id, set()).add(row.kind)
+    return {name: frozenset(kinds) for name, kinds in found.items()}

@@ -1,0 +1,130 @@
+"""Verbs on `channel_state`: whose turn it is to send on a channel, when, and whether the channel works at all.
+
+The database's clock paces a slow channel for all processes at once. A channel that is dead is probed by one sender
+at a time.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Row, select, update
+
+from shared.model import Millis
+from shared.store.engine import Tx
+from shared.store.tables import channel_state
+
+PROBE_MS = 300_000
+"""How long a dead channel is left alone between two probes."""
+OK = "ok"
+UNHEALTHY = "unhealthy"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """When to send, in milliseconds from now; or, with `go` False, when (database time) to ask again, and why."""
+
+    go: bool
+    wait_ms: int = 0
+    again_at: Millis = 0
+    why: str = ""
+
+
+def take_turn(
+    tx: Tx, channel: str, token: str, *, spacing_ms: int, patience_ms: int, lease_ms: int, fingerprint: str
+) -> Turn:
+    """The next free moment of the channel, when it comes within `patience_ms`.
+
+    A dead channel gives one turn per five minutes, or at once when its secrets' `fingerprint` changed.
+    """
+    now = tx.now()
+    tx.insert_missing(channel_state, [{"channel": channel, "since": now}])
+    row = tx.conn.execute(
+        select(channel_state)
+        .where(channel_state.c.tenant == tx.tenant, channel_state.c.channel == channel)
+        .with_for_update()
+    ).one()
+    if row.health != OK:
+        return _probe(tx, row, token, now, now + lease_ms, fingerprint)
+    at = max(now, row.next_send_at)
+    if at - now > patience_ms:
+        return Turn(False, again_at=at, why="the channel takes no more messages for now")
+    if spacing_ms:
+        _set(tx, channel, next_send_at=at + spacing_ms)
+    return Turn(True, wait_ms=at - now)
+
+
+def _probe(
+    tx: Tx, row: Row[tuple[object, ...]], token: str, now: Millis, until: Millis, fingerprint: str
+) -> Turn:
+    if row.secret_fingerprint != fingerprint:
+        _set(
+            tx,
+            row.channel,
+            health=OK,
+            reason="",
+            since=now,
+            next_send_at=now,
+            sender_token="",
+            sender_until=0,
+        )
+        return Turn(True)
+    if row.sender_until > now or row.next_send_at > now:
+        again = max(row.sender_until, row.next_send_at)
+        return Turn(False, again_at=again, why=f"the channel is down: {row.reason}")
+    _set(tx, row.channel, sender_token=token, sender_until=until, next_send_at=now + PROBE_MS)
+    return Turn(True)
+
+
+def settle(
+    tx: Tx, channel: str, *, works: bool, reason: str = "", wait_ms: int = 0, fingerprint: str = ""
+) -> None:
+    """After an attempt: the channel `works`, or is dead for this `reason`. `wait_ms`: nobody sends before."""
+    now = tx.now()
+    row = tx.conn.execute(
+        select(channel_state)
+        .where(channel_state.c.tenant == tx.tenant, channel_state.c.channel == channel)
+        .with_for_update()
+    ).one_or_none()
+    if row is None:
+        return
+    if not works:
+        _set(
+            tx,
+            channel,
+            health=UNHEALTHY,
+            reason=reason[:500],
+            since=now if row.health == OK else row.since,
+            next_send_at=now + PROBE_MS,
+            failures=row.failures + 1,
+            secret_fingerprint=fingerprint,
+            sender_token="",
+            sender_until=0,
+        )
+        return
+    if row.health != OK:
+        _set(
+            tx,
+            channel,
+            health=OK,
+            reason="",
+            since=now,
+            failures=0,
+            next_send_at=now,
+            sender_token="",
+            sender_until=0,
+        )
+    if wait_ms:
+        _set(tx, channel, next_send_at=max(row.next_send_at if row.health == OK else 0, now + wait_ms))
+
+
+def _set(tx: Tx, channel: str, **values: object) -> None:
+    tx.conn.execute(
+        update(channel_state)
+        .where(channel_state.c.tenant == tx.tenant, channel_state.c.channel == channel)
+        .values(**values)
+    )
+
+
+def health(tx: Tx) -> dict[str, tuple[str, str, Millis]]:
+    """By channel that was ever used: (`ok` or `unhealthy`, the reason, since when)."""
+    rows = tx.conn.execute(select(channel_state).where(channel_state.c.tenant == tx.tenant))
+    return {row.channel: (row.health, row.reason, row.since) for row in rows}
