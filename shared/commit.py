@@ -162,7 +162,7 @@ def _told_alerts(kind: EventKind, announcement: Announcement) -> list[compose.To
         kind,
         announcement.level,
         state.reason if kind is EventKind.RESOLVED else announcement.reason,
-        state.slot if state.phase is Phase.OK else None,
+        state.ended_at if state.phase is Phase.OK else None,
     )
     if announcement.closes in ("", announcement.alert_id):
         return [told]

@@ -24,8 +24,8 @@ def decide(policy: DecidePolicy, state: SeriesState, reading: Reading, now: Mill
     `now` is the slot; a slot that isn't newer than `state.slot` changes nothing. A reading with `error` decides
     nothing. Missing readings follow `policy.no_data`.
 
-    After an episode `since`, `fired_at` and `alert_id` still name it, for messages; `level` is 0. The next episode
-    overwrites them.
+    After an episode `since`, `fired_at`, `ended_at` and `alert_id` still name it, for messages; `level` is 0. The next
+    episode overwrites them.
     """
     if now <= state.slot:
         return state, ()
@@ -62,7 +62,9 @@ def _breach(policy: DecidePolicy, state: SeriesState, level: int, reason: str, n
         return _still_firing(state, level, reason, now)
     opening = state.phase is Phase.OK
     if opening:
-        state = replace(state, phase=Phase.PENDING, since=now, fired_at=0, alert_id="", clean_since=0)
+        state = replace(
+            state, phase=Phase.PENDING, since=now, fired_at=0, ended_at=0, alert_id="", clean_since=0
+        )
     state = replace(state, level=level, reason=reason)
     if now - state.since >= policy.for_ms:
         fired = replace(
@@ -116,7 +118,7 @@ def _missing(policy: DecidePolicy, state: SeriesState, now: Millis) -> Decision:
 
 def _end(state: SeriesState, change: Change, reason: str, now: Millis) -> Decision:
     step = _step(change, state, reason, now)
-    return replace(state, phase=Phase.OK, level=0, clean_since=0, reason=reason), (step,)
+    return replace(state, phase=Phase.OK, level=0, clean_since=0, ended_at=now, reason=reason), (step,)
 
 
 def _step(change: Change, state: SeriesState, reason: str, now: Millis) -> Transition:

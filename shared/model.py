@@ -155,8 +155,9 @@ class Reading:
 class SeriesState:
     """What is known of one (rule, series) between ticks: one row of table `states`. All times are slots.
 
-    State: `phase`; `since` = first breach of this episode; `fired_at`; `level` = current severity; `clean_since` =
-    first clean reading of an unbroken run while firing (keep-firing clock); `seen_at` = last reading not missing.
+    State: `phase`; `since` = first breach of this episode; `fired_at`; `ended_at`; `level` = current severity;
+    `clean_since` = first clean reading of an unbroken run while firing (keep-firing clock); `seen_at` = last reading
+    that was not missing.
     Telling: `announced` = level that was last committed to the outbox (0: nothing open is announced);
     `announced_at`; `announced_alert`; `cooldown_until`; `owes` = there is something to tell when a hold ends
     (`held_by` says which hold); `changes` = slots of recent announced-worthy changes, newest last;
@@ -169,6 +170,7 @@ class SeriesState:
     phase: Phase = Phase.OK
     since: Millis = 0
     fired_at: Millis = 0
+    ended_at: Millis = 0
     level: int = 0
     value: float | None = None
     text: str = ""

@@ -68,7 +68,9 @@ class Tx:
                 self.conn.execute(new.on_conflict_do_update(index_elements=keys, set_=given), chunk)
             else:
                 other = mysql.insert(table)
-                self.conn.execute(other.on_duplicate_key_update({name: other.inserted[name] for name in names}), chunk)
+                self.conn.execute(
+                    other.on_duplicate_key_update({name: other.inserted[name] for name in names}), chunk
+                )
 
     def _scoped(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         return [{"tenant": self.tenant, **row} for row in rows]
@@ -153,7 +155,9 @@ def _sqlite(url: str, state_dir: Path) -> Engine:
     if not path.is_absolute():
         path = state_dir / path
     path.parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(f"sqlite:///{path}", hide_parameters=True, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000})
+    engine = create_engine(
+        f"sqlite:///{path}", hide_parameters=True, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000}
+    )
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:

@@ -145,6 +145,7 @@ states = _table(
     _word("phase", "ok"),
     _time("since"),
     _time("fired_at"),
+    _time("ended_at"),
     _count("level"),
     Column("value", Double, nullable=True),
     _text("text"),

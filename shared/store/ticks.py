@@ -111,7 +111,9 @@ def record(tx: Tx, report: TickReport) -> None:
 
 def groups_by_age(tx: Tx) -> Mapping[str, int]:
     """Query group id → slot of its last evaluation."""
-    rows = tx.conn.execute(select(query_groups.c.id, query_groups.c.slot).where(query_groups.c.tenant == tx.tenant))
+    rows = tx.conn.execute(
+        select(query_groups.c.id, query_groups.c.slot).where(query_groups.c.tenant == tx.tenant)
+    )
     return {row.id: row.slot for row in rows}
 
 

@@ -57,6 +57,7 @@ def _states() -> None:
         sa.Column("phase", sa.String(32), nullable=False, server_default="ok"),
         sa.Column("since", sa.BigInteger(), nullable=False, server_default="0"),
         sa.Column("fired_at", sa.BigInteger(), nullable=False, server_default="0"),
+        sa.Column("ended_at", sa.BigInteger(), nullable=False, server_default="0"),
         sa.Column("level", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("value", sa.Double(), nullable=True),
         sa.Column("text", sa.String(500), nullable=False, server_default=""),
