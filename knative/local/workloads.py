@@ -219,6 +219,8 @@ def _read_variable(fields: Fields) -> Variable:
         fields.done()
         return found
     origin = fields.below("valueFrom")
+    if not (origin.has("configMapKeyRef") or origin.has("secretKeyRef")):
+        raise fields.refuse("valueFrom", "configMapKeyRef or secretKeyRef")
     key = "configMapKeyRef" if origin.has("configMapKeyRef") else "secretKeyRef"
     ref = origin.below(key)
     kind = "ConfigMap" if key == "configMapKeyRef" else "Secret"
