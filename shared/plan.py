@@ -1,6 +1,6 @@
 """Compiled rules in columns: what one query of a measurement serves, laid out so that numpy compares all at once.
 
-Made by the rule book, read by `readings`. Plain data: nothing here reads, decides or compiles.
+Laid out by `layout`, read by `readings`. Plain data: nothing here reads, decides or compiles.
 
     QueryGroup      one (source, database, measurement): one raw query per tick
      └─ Shape       rules whose monitors filter by the same tags and are keyed by the same tags: sorted once
@@ -9,6 +9,7 @@ Made by the rule book, read by `readings`. Plain data: nothing here reads, decid
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,7 @@ class Compiled:
     lookback_ms: int
     for_ms: int = 0
     keep_firing_ms: int = 0
-    no_data: str = "keep"
+    no_data: Literal["keep", "alert", "ok"] = "keep"
     expects: bool = False
     threshold: float | None = None
 
@@ -43,15 +44,18 @@ class Compiled:
 class Batch:
     """Targets of one signature: `targets[i]` indexes the group's targets, `wheres[i]` the shape's where-sets.
 
-    `numbers` has one row per target. `texts` has one tuple per target, or is empty when the signature has none.
+    `numbers` has one row per target; `texts` has one tuple per target (all empty when the signature has none).
+    `fields` and `lookback_ms` follow from the signature.
     """
 
     type: str
     signature: Signature
+    fields: tuple[str, ...]
+    lookback_ms: int
     targets: NDArray[np.int64]
     wheres: NDArray[np.int64]
     numbers: NDArray[np.float64]
-    texts: tuple[tuple[str, ...], ...] = ()
+    texts: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -89,15 +93,15 @@ class QueryGroup:
     fields: tuple[str, ...]
     lookback_ms: int
     shapes: tuple[Shape, ...]
-    target_rules: tuple[str, ...]
-    target_monitors: tuple[str, ...]
+    rule_ids: tuple[str, ...]
+    """Every rule that has a target here (a selector rule may have targets in several groups)."""
+    target_rule: NDArray[np.int64]
+    """Of each target, its rule: an index of `rule_ids`."""
+    target_monitor: tuple[str, ...]
     target_index: Mapping[tuple[str, str], int] = field(repr=False)
     """(rule id, monitor id) → target."""
-
-    @property
-    def rule_ids(self) -> frozenset[str]:
-        """Every rule that has a target here (a selector rule may have targets in several groups)."""
-        return frozenset(self.target_rules)
+    target_hash: NDArray[np.int64] = field(repr=False)
+    """A number for each (rule id, monitor id), the same in every book of this process."""
 
     def narrowing(self, limit: int = 100) -> tuple[Mapping[str, str], ...]:
         """The tag combinations that rules look at, for `SampleQuery.where`; empty when they are more than `limit`."""

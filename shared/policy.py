@@ -1,10 +1,11 @@
-"""What a rule says about deciding and about telling: the numbers that `decide` and `announce` work with.
+"""What a rule says about deciding and about telling, and the rule as messages need it.
 
 Made by the rule book, read by the pure core; durations are milliseconds. No behaviour lives here.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 NoData = Literal["keep", "alert", "ok"]
 
@@ -42,3 +43,35 @@ class AnnouncePolicy:
     flap_changes: int = FLAP_CHANGES
     flap_window_ms: int = FLAP_WINDOW_MS
     flap_settle_ms: int = FLAP_SETTLE_MS
+
+
+@dataclass(frozen=True, slots=True)
+class RuleEntry:
+    """One rule as decisions and messages need it. `channels` None: the default ones. `monitors` are monitor ids.
+
+    `error` is empty, or why no query group evaluates the rule.
+    `expects`: look at the expected series of this rule that are absent in a slot (`Readings.absent`), because for
+    them a missing point means something (`no_data: alert`, absence, a count). `ended` is empty, or why the rule is
+    no longer evaluated: `rule deleted` or `rule disabled`.
+    """
+
+    rule_id: str
+    title: str
+    description: str
+    condition: Mapping[str, Any]
+    condition_text: str
+    threshold: float | None
+    fields: tuple[str, ...]
+    severity: int
+    channels: tuple[str, ...] | None
+    cooldown_seconds: int
+    repeat_seconds: int
+    group_seconds: int
+    labels: Mapping[str, str]
+    runbook_url: str
+    monitors: tuple[str, ...]
+    decide: DecidePolicy
+    announce: AnnouncePolicy
+    expects: bool = False
+    error: str = ""
+    ended: str = ""

@@ -4,60 +4,27 @@ Pure: it is given rows and never reads a database. No pydantic here: conditions 
 written. A row that can't be compiled becomes an entry with `error` and stops nobody else.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from shared.model import BookRows, Health
-from shared.plan import QueryGroup
-from shared.policy import AnnouncePolicy, DecidePolicy
+from shared import conditions
+from shared.errors import InvalidInput, NotFound
+from shared.layout import GroupKey, MonitorEntry, MonitorIndex, Target, lay_out, read_monitor
+from shared.model import BookRows, Health, MonitorRow, RuleRow
+from shared.plan import Compiled, QueryGroup
+from shared.policy import AnnouncePolicy, DecidePolicy, RuleEntry
+from shared.series import parse_series_key
 
+__all__ = ["MonitorEntry", "RuleBook", "RuleEntry", "updated"]
 
-@dataclass(frozen=True, slots=True)
-class MonitorEntry:
-    """One monitor of the book. `where` maps a tag to its one value or its alternatives."""
+RULE_DELETED = "rule deleted"
+RULE_DISABLED = "rule disabled"
 
-    id: str
-    name: str
-    source: str
-    database: str
-    measurement: str
-    where: Mapping[str, tuple[str, ...]]
-    key: tuple[str, ...]
-    kind: str
-    labels: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class RuleEntry:
-    """One rule as decisions and messages need it. `channels` None: the default ones. `monitors` are monitor ids.
-
-    `error` is empty, or why the rule can't be evaluated (then policies are the defaults and `fields` is empty).
-    `expects`: look at the expected series of this rule that are absent in a slot (`Readings.absent`), because for
-    them a missing point means something (`no_data: alert`, absence, a count). `ended` is empty, or why the rule is
-    no longer evaluated: `rule deleted` or `rule disabled`.
-    """
-
-    rule_id: str
-    title: str
-    description: str
-    condition: Mapping[str, Any]
-    condition_text: str
-    threshold: float | None
-    fields: tuple[str, ...]
-    severity: int
-    channels: tuple[str, ...] | None
-    cooldown_seconds: int
-    repeat_seconds: int
-    group_seconds: int
-    labels: Mapping[str, str]
-    runbook_url: str
-    monitors: tuple[str, ...]
-    decide: DecidePolicy
-    announce: AnnouncePolicy
-    expects: bool = False
-    error: str = ""
-    ended: str = ""
+_UNREADABLE = (InvalidInput, ValueError, TypeError, KeyError, AttributeError, IndexError)
+"""What reading a row that nobody validated can raise."""
 
 
 @dataclass(frozen=True)
@@ -65,35 +32,235 @@ class RuleBook:
     """All rules and monitors at one revision. Immutable; `updated` makes the next one."""
 
     revision: int
+    tenant: str
     groups: tuple[QueryGroup, ...]
     inactive: Mapping[str, str]
     """Deleted and disabled rules → the reason to close their open alerts with; `entry` still knows them."""
     problems: Mapping[str, tuple[Health, str]]
     """Enabled rules that no group evaluates (can't be compiled, no such monitor, no monitor matches), and why."""
+    monitors: Mapping[str, MonitorEntry] = field(repr=False)
+    rows: Mapping[str, RuleRow] = field(repr=False)
+    compiled: Mapping[str, Compiled] = field(repr=False)
+    """Enabled rules that could be compiled."""
+    targets: Mapping[str, tuple[str, ...]] = field(repr=False)
+    """Enabled rules that are evaluated → their monitors."""
+    _entries: dict[str, RuleEntry] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
         """How many rules are enabled."""
-        raise NotImplementedError
+        return len(self.rows) - len(self.inactive)
 
     def entry(self, rule_id: str) -> RuleEntry:
         """The rule; made when first asked for. NotFound if the book never saw it."""
-        raise NotImplementedError
+        if rule_id not in self._entries:
+            self._entries[rule_id] = self._entry(rule_id)
+        return self._entries[rule_id]
+
+    def _entry(self, rule_id: str) -> RuleEntry:
+        row = self.rows.get(rule_id)
+        if row is None:
+            raise NotFound("rule", rule_id)
+        compiled = self.compiled.get(rule_id)
+        condition, text = _worded(row.condition)
+        return RuleEntry(
+            rule_id=rule_id,
+            title=row.title,
+            description=row.description,
+            condition=condition,
+            condition_text=text,
+            threshold=compiled.threshold if compiled else None,
+            fields=compiled.fields if compiled else (),
+            severity=row.severity,
+            channels=None if row.channels is None else tuple(json.loads(row.channels)),
+            cooldown_seconds=row.cooldown_seconds,
+            repeat_seconds=row.repeat_seconds,
+            group_seconds=row.group_seconds,
+            labels=json.loads(row.labels or "{}"),
+            runbook_url=row.runbook_url,
+            monitors=self.targets.get(rule_id, ()),
+            decide=_decide_policy(self.tenant, row, compiled),
+            announce=AnnouncePolicy(
+                row.cooldown_seconds * 1000, row.repeat_seconds * 1000, row.group_seconds * 1000
+            ),
+            expects=bool(compiled and compiled.expects),
+            error=self.problems.get(rule_id, (Health.OK, ""))[1],
+            ended=self.inactive.get(rule_id, ""),
+        )
 
     def monitor(self, monitor_id: str) -> MonitorEntry:
         """The monitor. NotFound if there is none."""
-        raise NotImplementedError
+        if monitor_id not in self.monitors:
+            raise NotFound("monitor", monitor_id)
+        return self.monitors[monitor_id]
 
     def expecting(self) -> frozenset[str]:
         """Enabled rules whose absent series matter (`RuleEntry.expects`)."""
-        raise NotImplementedError
+        return frozenset(rule_id for rule_id in self.targets if self.compiled[rule_id].expects)
 
     def belongs(self, rule_id: str, series_key: str) -> bool:
         """Whether the series is still one of the rule's: its monitor is, and the key tags are the same. If not,
         close its state with reason `rule changed`."""
-        raise NotImplementedError
+        monitor_id, tags = parse_series_key(series_key)
+        monitor = self.monitors.get(monitor_id)
+        if monitor is None or monitor.key_tags != tuple(tag for tag, _ in tags):
+            return False
+        row, targets = self.rows.get(rule_id), self.targets.get(rule_id, ())
+        if row is None or not targets:
+            # A rule that has a problem keeps its alerts: an error is no reason to close.
+            return row is not None and rule_id in self.problems
+        return _matches(row, monitor)
+
+
+def _matches(row: RuleRow, monitor: MonitorEntry) -> bool:
+    """Whether the rule is about the monitor."""
+    if row.selector is None:
+        return row.monitor_id == monitor.id
+    selector = json.loads(row.selector)
+    labels = selector.get("labels") or {}
+    return selector.get("kind", "") in ("", monitor.kind) and labels.items() <= monitor.labels.items()
+
+
+def _worded(text: str) -> tuple[dict[str, Any], str]:
+    try:
+        condition = json.loads(text)
+        return condition, conditions.describe(condition)
+    except _UNREADABLE:
+        return {}, ""
+
+
+def _decide_policy(tenant: str, row: RuleRow, compiled: Compiled | None) -> DecidePolicy:
+    if compiled is None:
+        return DecidePolicy(row.id, tenant, severity=row.severity)
+    return DecidePolicy(
+        row.id, tenant, compiled.for_ms, compiled.keep_firing_ms, compiled.no_data, row.severity
+    )
+
+
+# ------------------------------------------------------------------ making the next book
 
 
 def updated(book: RuleBook | None, rows: BookRows, *, tenant: str = "default") -> RuleBook:
     """The book with the rows applied: only changed rules and monitors are compiled again, only query groups that
     they touch are laid out again. None: from nothing."""
-    raise NotImplementedError
+    old = book or RuleBook(0, tenant, (), {}, {}, {}, {}, {}, {})
+    maker = _Maker(old)
+    maker.take_monitors(rows.monitors)
+    maker.take_rules(rows.rules)
+    maker.resolve()
+    return RuleBook(
+        rows.revision,
+        old.tenant,
+        maker.groups(),
+        maker.inactive,
+        maker.problems,
+        maker.monitors,
+        maker.rows,
+        maker.compiled,
+        maker.targets,
+    )
+
+
+class _Maker:
+    """The next book under way: copies of the old one's columns, and what has changed so far."""
+
+    def __init__(self, old: RuleBook) -> None:
+        self.old = old
+        self.monitors, self.rows = dict(old.monitors), dict(old.rows)
+        self.compiled, self.targets = dict(old.compiled), dict(old.targets)
+        self.inactive, self.problems = dict(old.inactive), dict(old.problems)
+        self.changed: set[str] = set()
+        self.dirty: set[GroupKey] = set()
+
+    def take_monitors(self, rows: Iterable[MonitorRow]) -> None:
+        """Put monitors in; the rules on them and all selector rules have changed with them."""
+        parsed: dict[str, Any] = {}
+        touched: set[str] = set()
+        for row in rows:
+            touched.add(row.id)
+            before = self.monitors.pop(row.id, None)
+            if before is not None:
+                self.dirty.add(before.group)
+            if not row.deleted and (entry := read_monitor(row, parsed)) is not None:
+                self.monitors[row.id] = entry
+                self.dirty.add(entry.group)
+        if touched:
+            self.changed.update(
+                row.id for row in self.rows.values() if row.selector is not None or row.monitor_id in touched
+            )
+
+    def take_rules(self, rows: Iterable[RuleRow]) -> None:
+        """Put rules in."""
+        made: dict[tuple[str, int], Compiled | str] = {}
+        for row in rows:
+            self.rows[row.id] = row
+            self.changed.add(row.id)
+            self.inactive.pop(row.id, None)
+            self.compiled.pop(row.id, None)
+            if row.deleted or not row.enabled:
+                self.inactive[row.id] = RULE_DELETED if row.deleted else RULE_DISABLED
+                continue
+            result = made.get((row.condition, row.severity))
+            if result is None:
+                result = made[row.condition, row.severity] = _compile(row)
+            if isinstance(result, Compiled):
+                self.compiled[row.id] = result
+
+    def resolve(self) -> None:
+        """Find the monitors of every changed rule."""
+        index: MonitorIndex | None = None
+        for rule_id in self.changed:
+            row = self.rows[rule_id]
+            for monitor_id in self.targets.pop(rule_id, ()):
+                self.dirty.update(_groups(monitor_id, self.old.monitors, self.monitors))
+            self.problems.pop(rule_id, None)
+            if rule_id in self.inactive:
+                continue
+            if rule_id not in self.compiled:
+                self.problems[rule_id] = (Health.ERROR, str(_compile(row)))
+                continue
+            if row.selector is not None and index is None:
+                index = MonitorIndex(self.monitors.values())
+            found = self._found(row, index)
+            if isinstance(found, str):
+                self.problems[rule_id] = (Health.ERROR if row.selector is None else Health.NO_DATA, found)
+                continue
+            self.targets[rule_id] = found
+            self.dirty.update(self.monitors[monitor_id].group for monitor_id in found)
+
+    def _found(self, row: RuleRow, index: MonitorIndex | None) -> tuple[str, ...] | str:
+        if row.selector is None or index is None:
+            known = row.monitor_id in self.monitors
+            return (row.monitor_id or "",) if known else f"monitor {row.monitor_id} does not exist"
+        try:
+            return index.matching(json.loads(row.selector)) or "no monitor matches the selector"
+        except _UNREADABLE as error:
+            return f"the stored selector can't be read: {error}"
+
+    def groups(self) -> tuple[QueryGroup, ...]:
+        """The query groups, of which only the dirty ones are laid out again."""
+        members: dict[GroupKey, list[Target]] = defaultdict(list)
+        monitors, compiled, dirty = self.monitors, self.compiled, self.dirty
+        for rule_id, monitor_ids in self.targets.items():
+            for monitor_id in monitor_ids:
+                monitor = monitors[monitor_id]
+                if monitor.group in dirty:
+                    members[monitor.group].append((rule_id, monitor, compiled[rule_id]))
+        kept = [group for group in self.old.groups if _key(group) not in dirty]
+        made = [lay_out(key, targets) for key, targets in members.items()]
+        return tuple(sorted(kept + made, key=_key))
+
+
+def _key(group: QueryGroup) -> GroupKey:
+    return group.source, group.database, group.measurement
+
+
+def _groups(monitor_id: str, *books: Mapping[str, MonitorEntry]) -> set[GroupKey]:
+    return {book[monitor_id].group for book in books if monitor_id in book}
+
+
+def _compile(row: RuleRow) -> Compiled | str:
+    """The rule's condition, or why it can't be used."""
+    try:
+        return conditions.compiled(json.loads(row.condition), row.severity)
+    except _UNREADABLE as error:
+        return f"the stored condition can't be used: {type(error).__name__}: {error}"
