@@ -2,78 +2,198 @@
 
 Pure: no I/O, no state, no clock. Rows are sorted once per shape; every aggregation is made once over all series;
 every (rule, series) pair is compared in vectors. Only the few pairs that matter become `Reading` objects.
+
+Rows are merged by the key tags alone. A tag outside the key whose value changes (a status, an error text) therefore
+never splits a series, and the newest row by time is the latest whatever that tag says.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.columns import Samples
+from shared.conditions import condition_type
+from shared.conditions._cells import Status
+from shared.conditions._interface import Measured, Pairs
+from shared.conditions._options import duration
+from shared.conditions._sort import Sorted, sort_rows
 from shared.model import Health, Millis, Reading
-from shared.plan import QueryGroup
+from shared.plan import Batch, QueryGroup
+from shared.series import parse_series_key, series_id, series_key
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What one batch came to: its pairs that have data."""
+
+    batch: Batch
+    shape: Sorted
+    measured: Measured
+    target: Ints
+    cell: Ints
 
 
 class Readings:
     """All (rule, series) pairs of one group in one slot, in columns. Positions `i` index these columns."""
 
+    def __init__(self, group: QueryGroup, samples: Samples, pieces: Sequence[_Piece]) -> None:
+        """Use `measure`."""
+        self._group, self._samples, self._pieces = group, samples, pieces
+        sizes = [len(piece.target) for piece in pieces]
+        self._piece = np.repeat(np.arange(len(pieces)), sizes)
+        self._start = np.concatenate(([0], np.cumsum(sizes, dtype=np.int64)))
+        self._target = _joined([piece.target for piece in pieces])
+        self._cell = _joined([piece.cell for piece in pieces])
+        self._level = _joined([piece.measured.level.astype(np.int64) for piece in pieces])
+        # The pairs of one target lie together: pieces are in batch order, and a target is in one batch.
+        count = np.bincount(self._target, minlength=len(group.target_rule))
+        self._count, self._first = count, np.zeros(len(count), np.int64)
+        begins = np.flatnonzero(np.diff(self._target, prepend=-1))
+        self._first[self._target[begins]] = begins
+        self._wide: dict[int, dict[tuple[str, ...], int]] = {}
+        self._batch_of: dict[int, tuple[Batch, int]] | None = None
+
     def __len__(self) -> int:
         """How many pairs had data."""
-        raise NotImplementedError
+        return len(self._target)
 
     def breaching(self) -> Sequence[int]:
         """Positions whose level is above clean."""
-        raise NotImplementedError
+        found: list[int] = np.flatnonzero(self._level).tolist()
+        return found
 
     def rule_id(self, i: int) -> str:
         """The rule of pair i."""
-        raise NotImplementedError
+        return self._group.rule_ids[int(self._group.target_rule[self._target[i]])]
 
     def monitor_id(self, i: int) -> str:
         """The monitor of pair i."""
-        raise NotImplementedError
+        return self._group.target_monitor[int(self._target[i])]
 
     def reading(self, i: int) -> Reading:
         """What the rule sees in this series."""
-        raise NotImplementedError
+        piece = self._pieces[self._piece[i]]
+        measured, at = piece.measured, int(i - self._start[self._piece[i]])
+        status, value, code = measured.status[at], float(measured.value[at]), int(measured.code[at])
+        return Reading(
+            level=int(measured.level[at]),
+            recovered=bool(measured.recovered[at]),
+            value=None if np.isnan(value) else value,
+            text=measured.texts[code] if code >= 0 else "",
+            missing="" if status == Status.FINE else measured.reasons[int(status)],
+            at=int(measured.at[at]),
+            error=bool(status == Status.WRONG_TYPE),
+        )
 
     def key(self, i: int) -> str:
         """The series key of pair i."""
-        raise NotImplementedError
+        shape = self._pieces[self._piece[i]].shape
+        return series_key(
+            self.monitor_id(i), zip(shape.key_tags, shape.tag_values(int(self._cell[i])), strict=True)
+        )
 
     def series_id(self, i: int) -> str:
         """The series id of pair i."""
-        raise NotImplementedError
+        return series_id(self.key(i))
 
     def find(self, rule_id: str, key: str) -> Reading | None:
         """The reading of a known series (an active state); None when it has no data in this slot: then use
         `absent`."""
-        raise NotImplementedError
+        monitor_id, tags = parse_series_key(key)
+        target = self._group.target_index.get((rule_id, monitor_id))
+        if target is None or not self._count[target]:
+            return None
+        first = int(self._first[target])
+        shape = self._pieces[self._piece[first]].shape
+        if tuple(tag for tag, _ in tags) != shape.key_tags:
+            return None
+        i = self._series_of(target, shape).get(tuple(value for _, value in tags))
+        return None if i is None else self.reading(i)
+
+    def _series_of(self, target: int, shape: Sorted) -> dict[tuple[str, ...], int]:
+        """Tag values → position, for the series of one target; made once, however many of them are looked for."""
+        if target not in self._wide:
+            first, count = int(self._first[target]), int(self._count[target])
+            cells = self._cell[first : first + count]
+            self._wide[target] = dict(
+                zip(shape.many_tag_values(cells), range(first, first + count), strict=True)
+            )
+        return self._wide[target]
 
     def absent(self, rule_id: str, key: str) -> Reading:
         """What the rule sees in a known series that has no data: missing, or 0 for a count."""
-        raise NotImplementedError
+        target = self._group.target_index.get((rule_id, parse_series_key(key)[0]))
+        if target is None:
+            return Reading(0, False, missing="the rule no longer covers this series")
+        if self._batch_of is None:
+            batches = [batch for shape in self._group.shapes for batch in shape.batches]
+            self._batch_of = {
+                int(number): (batch, row)
+                for batch in batches
+                for row, number in enumerate(batch.targets.tolist())
+            }
+        batch, row = self._batch_of[target]
+        return condition_type(batch.type).absent(
+            batch.signature, batch.numbers[row].tolist(), batch.texts[row]
+        )
 
-    def fingerprints(self) -> NDArray[np.int64]:
+    def fingerprints(self) -> Ints:
         """One number per pair, equal in every slot for the same (rule, series); valid within this process only.
 
         To find new series: `np.flatnonzero(~np.isin(readings.fingerprints(), known))`.
         """
-        raise NotImplementedError
+        prints: list[Ints] = []
+        hashes: dict[int, Ints] = {}
+        for piece in self._pieces:
+            if id(piece.shape) not in hashes:
+                hashes[id(piece.shape)] = piece.shape.hashes()
+            tags = hashes[id(piece.shape)][piece.cell]
+            prints.append(self._group.target_hash[piece.target] * np.int64(1_000_003) + tags)
+        return _joined(prints)
 
     def present(self, positions: Iterable[int] | None = None) -> Iterator[tuple[str, str]]:
         """(rule id, series key) of the given pairs, or of all that had data."""
-        raise NotImplementedError
+        for i in range(len(self)) if positions is None else positions:
+            yield self.rule_id(i), self.key(i)
+
+    def crowded(self, max_series: int) -> Mapping[str, int]:
+        """Rules with more than `max_series` series here, with the count."""
+        counts = self._series_by_rule()
+        return {self._group.rule_ids[rule]: int(counts[rule]) for rule in np.flatnonzero(counts > max_series)}
+
+    def _series_by_rule(self) -> Ints:
+        group = self._group
+        return np.bincount(group.target_rule[self._target], minlength=len(group.rule_ids)).astype(np.int64)
 
     def unhealthy(self) -> Mapping[str, tuple[Health, str]]:
         """Rules of this group that could not be evaluated, with the reason: no series at all, field never seen,
         field of the wrong type. All others are healthy. A rule with targets in several groups is without data only
         when every group says so."""
-        raise NotImplementedError
+        group, found = self._group, {}
+        silent = self._series_by_rule() == 0
+        for batch in (batch for shape in group.shapes for batch in shape.batches):
+            rules = np.unique(group.target_rule[batch.targets])
+            reason = self._no_data_reason(batch) if silent[rules].any() else ""
+            found.update({group.rule_ids[rule]: (Health.NO_DATA, reason) for rule in rules[silent[rules]]})
+        for piece in self._pieces:
+            wrong = piece.target[piece.measured.status == Status.WRONG_TYPE]
+            rules = np.unique(group.target_rule[wrong])
+            reason = piece.measured.reasons.get(Status.WRONG_TYPE, "")
+            found.update({group.rule_ids[rule]: (Health.ERROR, reason) for rule in rules})
+        return found
 
-    def crowded(self, max_series: int) -> Mapping[str, int]:
-        """Rules with more than `max_series` series here, with the count."""
-        raise NotImplementedError
+    def _no_data_reason(self, batch: Batch) -> str:
+        lookback, measurement = duration(batch.lookback_ms / 1000), self._group.measurement
+        if not len(self._samples):
+            return f"no point in measurement {measurement!r} in the last {lookback}"
+        unseen = [name for name in batch.fields if not self._samples.fields[name].present.any()]
+        if unseen:
+            return f"no point in measurement {measurement!r} has field {unseen[0]!r} in the last {lookback}"
+        return f"no point of the monitor has field {batch.fields[0]!r} in the last {lookback}"
 
 
 def measure(group: QueryGroup, samples: Samples, stop: Millis) -> Readings:
@@ -82,4 +202,22 @@ def measure(group: QueryGroup, samples: Samples, stop: Millis) -> Readings:
     `stop` is the slot less the lateness; each rule's window ends there. Samples must hold the group's tags and
     fields; rows outside the window are ignored.
     """
-    raise NotImplementedError
+    pieces: list[_Piece] = []
+    for shape in group.shapes:
+        ordered = sort_rows(shape, samples, stop - group.lookback_ms, stop)
+        pieces.extend(_measured(batch, ordered) for batch in shape.batches)
+    return Readings(group, samples, pieces)
+
+
+def _measured(batch: Batch, shape: Sorted) -> _Piece:
+    row, cell = shape.pairs(batch.wheres)
+    pairs = Pairs(row, cell, batch.numbers, batch.texts)
+    measured = condition_type(batch.type).measure(batch.signature, pairs, shape.cells)
+    with_data = measured.status != Status.ABSENT
+    if not with_data.all():
+        row, cell, measured = row[with_data], cell[with_data], measured.only(with_data)
+    return _Piece(batch, shape, measured, batch.targets[row], cell)
+
+
+def _joined(parts: Sequence[Ints]) -> Ints:
+    return np.concatenate(parts) if parts else np.zeros(0, np.int64)

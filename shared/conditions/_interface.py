@@ -9,7 +9,7 @@ A file `conditions/<type>.py` has
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -45,6 +45,18 @@ class Measured:
     status: NDArray[np.int8]
     reasons: Mapping[int, str]
     texts: tuple[str, ...] = ()
+
+    def only(self, kept: NDArray[np.bool_]) -> "Measured":
+        """The pairs where `kept` is true."""
+        return replace(
+            self,
+            level=self.level[kept],
+            recovered=self.recovered[kept],
+            value=self.value[kept],
+            code=self.code[kept],
+            at=self.at[kept],
+            status=self.status[kept],
+        )
 
 
 class ConditionType(Protocol):

@@ -1,0 +1,132 @@
+"""Rows into cells: apply the filters of one shape and sort what is left by (where-set, key tags, time).
+
+Pure numpy. Tag values become numbers once per distinct value; rows are only ever handled as whole columns.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.columns import Samples, TagColumn
+from shared.conditions._cells import Cells
+from shared.plan import Shape
+
+Ints = NDArray[np.int64]
+
+_DIRECT = 1 << 22
+"""Up to this many codes a plain table maps them; above it codes are numbered anew."""
+
+_INT64 = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """The cells of one shape. `first[w]` to `first[w + 1]` are the cells of where-set w; `sample[c]` is a row of the
+    samples that shows the tags of cell c."""
+
+    key_tags: tuple[str, ...]
+    cells: Cells
+    first: Ints
+    sample: Ints
+    columns: tuple[TagColumn, ...]
+
+    def pairs(self, wheres: Ints) -> tuple[Ints, Ints]:
+        """(index into `wheres`, cell) for every cell of every where-set given, in order of `wheres`."""
+        begin = self.first[wheres]
+        counts = self.first[wheres + 1] - begin
+        index = np.repeat(np.arange(len(wheres)), counts)
+        offset = np.arange(len(index)) - np.repeat(np.cumsum(counts) - counts, counts)
+        return index, np.repeat(begin, counts) + offset
+
+    def tag_values(self, cell: int) -> tuple[str, ...]:
+        """The values of the key tags of one cell."""
+        row = self.sample[cell]
+        return tuple(column.values[column.codes[row]] for column in self.columns)
+
+    def many_tag_values(self, cells: Ints) -> Iterator[tuple[str, ...]]:
+        """The values of the key tags of many cells, in order."""
+        if not self.columns:
+            return iter([()] * len(cells))
+        rows = self.sample[cells]
+        return zip(
+            *(map(column.values.__getitem__, column.codes[rows].tolist()) for column in self.columns),
+            strict=True,
+        )
+
+    def hashes(self) -> Ints:
+        """A number per cell for its key tags' values; the same within one process."""
+        made = np.zeros(len(self.sample), np.int64)
+        for column in self.columns:
+            values = np.fromiter(map(hash, column.values), np.int64, len(column.values))
+            made = made * np.int64(1_000_003) + values[column.codes[self.sample]]
+        return made
+
+
+def sort_rows(shape: Shape, samples: Samples, start: int, stop: int) -> Sorted:
+    """The cells of the shape, from the rows in `[start, stop)` that satisfy one of its filters."""
+    rows = np.flatnonzero((samples.time >= start) & (samples.time < stop))
+    rows, where = _filtered(shape, samples, rows)
+    columns = tuple(samples.tags[tag] for tag in shape.key_tags)
+    key, key_size = _joint_keys(columns, rows)
+    series = where * key_size + key
+    time = samples.time[rows]
+    order = _order(series, shape.where_count * key_size, time, start, stop)
+    rows, series, where, time = rows[order], series[order], where[order], time[order]
+    begins = np.diff(series, prepend=-1) != 0
+    firsts = np.flatnonzero(begins)
+    cell = np.cumsum(begins) - 1
+    cells = Cells(samples.fields, rows, cell, time, len(firsts), stop)
+    first = np.searchsorted(where[firsts], np.arange(shape.where_count + 1))
+    return Sorted(shape.key_tags, cells, first, rows[firsts], columns)
+
+
+def _order(series: Ints, size: int, time: Ints, start: int, stop: int) -> Ints:
+    """The stable order by (series, time): among rows of one time the later row stays later."""
+    span = stop - start
+    if size * span < _INT64:
+        return np.argsort(series * span + (time - start), kind="stable")
+    return np.lexsort((time, series))
+
+
+def _filtered(shape: Shape, samples: Samples, rows: Ints) -> tuple[Ints, Ints]:
+    """Rows and the where-set of each; a row that satisfies several where-sets comes once for each."""
+    wanted = np.zeros(len(shape.combinations), np.int64)
+    code = np.zeros(len(rows), np.int64)
+    size = 1
+    for number, tag in enumerate(shape.filter_tags):
+        vocabulary, column = shape.vocabulary[tag], samples.tags[tag]
+        places = np.fromiter(
+            (vocabulary.get(value, -1) for value in column.values), np.int64, len(column.values)
+        )
+        here = places[column.codes[rows]]
+        rows, code, here = rows[here >= 0], code[here >= 0], here[here >= 0]
+        size = size * len(vocabulary)
+        code = code * len(vocabulary) + here
+        wanted = wanted * len(vocabulary) + shape.combinations[:, number]
+        if size > _DIRECT:
+            known, wanted = np.unique(wanted, return_inverse=True)
+            place = np.minimum(np.searchsorted(known, code), len(known) - 1)
+            hit = known[place] == code
+            rows, code, size = rows[hit], place[hit], len(known)
+    by_code = np.argsort(wanted, kind="stable")
+    begin = np.searchsorted(wanted[by_code], np.arange(size + 1))
+    counts = np.diff(begin)[code]
+    owners = shape.combination_where[by_code]
+    if (counts == 1).all():
+        return rows, owners[begin[code]]
+    offset = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.repeat(rows, counts), owners[np.repeat(begin[code], counts) + offset]
+
+
+def _joint_keys(columns: tuple[TagColumn, ...], rows: Ints) -> tuple[Ints, int]:
+    """One number per row for its key tags together, and how many numbers there may be."""
+    joint, size = np.zeros(len(rows), np.int64), 1
+    for column in columns:
+        count = max(len(column.values), 1)
+        joint, size = joint * count + column.codes[rows], size * count
+        if size > _DIRECT:
+            known, joint = np.unique(joint, return_inverse=True)
+            size = max(len(known), 1)
+    return joint, size
