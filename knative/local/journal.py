@@ -29,9 +29,14 @@ class Journal:
     """Keeps the last notes, counts what was counted, and hands each note to its listeners."""
 
     def __init__(self) -> None:
-        self.notes: deque[Note] = deque(maxlen=KEPT)
+        self._notes: deque[Note] = deque(maxlen=KEPT)
         self.counts: Counter[str] = Counter()
         self._listeners: list[Callable[[Note], None]] = []
+
+    @property
+    def notes(self) -> list[Note]:
+        """The last notes, oldest first; a copy, as other threads read while notes come in."""
+        return list(self._notes)
 
     def listen(self, listener: Callable[[Note], None]) -> None:
         """Hand every later note to `listener`."""
@@ -40,7 +45,7 @@ class Journal:
     def note(self, who: str, text: str, *, level: str = "info", detail: bool = False) -> None:
         """Record one line now; levels are those of the functions' logs: debug, info, warning, error."""
         note = Note(time.time(), who, text, level, detail)
-        self.notes.append(note)
+        self._notes.append(note)
         for listener in self._listeners:
             listener(note)
 

@@ -197,7 +197,10 @@ class Keeper:
                 self.command.name, f"its process {_died(status)}; starting {when}", level="warning"
             )
             await asyncio.sleep(wait)
-            await self.start()
+            try:
+                await self.start()
+            except LocalError as error:
+                self._journal.note(self.command.name, str(error), level="error")
             self.on_restart()
 
     async def stop(self) -> None:

@@ -137,7 +137,7 @@ class Running:
         ):
             self._ports.release(port)
             if name not in self._options.without:
-                self._servers.append(await serve(app, bind(port, name)))
+                self._servers.append(await serve(app, bind(port, f"the {name}")))
         self._ports.release(self._extras["redis"])
         if "redis" not in self._options.without:
             self._redis = RedisServer(self._extras["redis"])
@@ -228,13 +228,13 @@ class Running:
         fresh.replace(path)
 
     async def stop(self) -> None:
-        """End ticks, then functions, then what they talk to; safe after a start that failed halfway."""
+        """End ticks, deliveries, functions, then what they talk to; safe after a start that failed halfway."""
         for task in self._ticking:
             task.cancel()
         await asyncio.gather(*self._ticking, return_exceptions=True)
-        await asyncio.gather(*(keeper.stop() for keeper in self.keepers.values()))
         if self._broker is not None:
             await self._broker.close()
+        await asyncio.gather(*(keeper.stop() for keeper in self.keepers.values()))
         await asyncio.gather(*(server.stop() for server in self._servers))
         if self._redis is not None:
             await asyncio.to_thread(self._redis.stop)

@@ -81,8 +81,8 @@ class Stack:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="stack", daemon=True)
         self._thread.start()
-        self._running = Running(self.overlay, self.root, self.state, self.options, self.journal)
         try:
+            self._running = Running(self.overlay, self.root, self.state, self.options, self.journal)
             self._call(
                 self._running.start(), START_SECONDS + self.options.job_seconds + self.options.ready_seconds
             )

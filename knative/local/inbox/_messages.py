@@ -110,7 +110,7 @@ class Messages:
         """Messages in order of arrival, narrowed by kind, by name and to those after number `since`."""
         return [
             m
-            for m in self._kept
+            for m in list(self._kept)  # a copy: other threads ask while messages arrive
             if (not kind or m.kind == kind) and (not name or m.name == name) and m.id > since
         ]
 

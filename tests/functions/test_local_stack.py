@@ -1,0 +1,254 @@
+"""The whole local stack with real functions-framework processes: it delivers, restarts, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+import redis
+from rich.console import Console
+
+from knative.local.errors import LocalError
+from knative.local.journal import Journal, Note
+from knative.local.options import Options
+from knative.local.stack import PACKAGES, Stack
+from knative.local.terminal import Terminal, note_line
+from tests.support.local_overlay import EVENTING, SOURCES, binding, function, job, ref, thing, write_overlay
+
+FUNCTIONS = """
+import json, os, urllib.request
+import flask, functions_framework
+
+if os.environ.get("BROKEN"):
+    raise RuntimeError("this function is broken on purpose")
+flask.current_app.add_url_rule("/health/readiness", "readiness", lambda: "", methods=["GET"])
+
+
+def post(url, body, **headers):
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"content-type": "application/json", **headers})
+    return urllib.request.urlopen(request, timeout=5).status
+
+
+@functions_framework.http
+def evaluate(request):
+    print(json.dumps({"message": "fired", "level": "info", "function": "evaluate", "rule_id": "rule_1"}))
+    event = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/t", "ce-type": "fired", "ce-toslack": "true"}
+    post(os.environ["K_SINK"], {"rule": 1}, **event)
+    return "", 204
+
+
+@functions_framework.http
+def notify_slack(request):
+    if request.path == "/env":
+        return dict(os.environ)
+    post(os.environ["SLACK_URL"], {"text": "it fires: " + request.headers["ce-type"]})
+    return "", 204
+"""
+
+
+def overlay(folder: Path, *more: Any, **env: str) -> Path:
+    """evaluate -> broker -> notify-slack -> inbox."""
+    source = folder / "functions_under_test.py"
+    folder.mkdir(parents=True, exist_ok=True)
+    source.write_text(FUNCTIONS, encoding="utf-8")
+    delivery = {"retry": 2, "backoffPolicy": "linear", "backoffDelay": "PT0.2S", "timeout": "PT10S"}
+    trigger = {
+        "broker": "main",
+        "filter": {"attributes": {"toslack": "true"}},
+        "subscriber": ref("Service", "notify-slack"),
+    }
+    ping = {
+        "schedule": "0 0 1 1 *",
+        "sink": ref("Service", "evaluate"),
+        "contentType": "application/json",
+        "data": "{}",
+    }
+    return write_overlay(
+        folder,
+        *more,
+        thing("v1", "Namespace", "tocsin"),
+        thing(EVENTING, "Broker", "main", annotations={"messaging.knative.dev/async-handler": "true"}),
+        function("evaluate", source, **env),
+        function("notify-slack", source, SLACK_URL="http://inbox.laptop.local/slack/ops"),
+        thing(EVENTING, "Trigger", "slack", trigger | {"delivery": delivery}),
+        thing(SOURCES, "PingSource", "tick", ping),
+        binding("evaluate", "main"),
+    )
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("stack")
+    script = "import os, pathlib; pathlib.Path(os.environ['TOCSIN_STATE_DIR'], 'job').write_text('done')"
+    made = overlay(folder / "overlay", job("migrate", "python", "-c", script))
+    os.environ["NOT_FOR_FUNCTIONS"] = "secret"
+    try:
+        with Stack(made, folder / "state", {"EXTRA": "given"}) as running:
+            yield running
+    finally:
+        del os.environ["NOT_FOR_FUNCTIONS"]
+
+
+def test_a_tick_becomes_an_event_and_the_event_a_message_in_the_inbox(stack: Stack) -> None:
+    before = len(stack.messages("slack"))
+    assert stack.tick()
+    assert stack.wait_for(lambda: len(stack.messages("slack")) > before, 10)
+    message = stack.messages("slack", "ops")[-1]
+    assert message["title"] == "it fires: fired"
+    listed = httpx.get(f"{stack.inbox_url}/messages.json?kind=slack").json()
+    assert listed["messages"][-1] == message
+
+
+def test_jobs_ran_before_and_a_function_sees_its_manifest_and_nothing_of_the_caller(stack: Stack) -> None:
+    assert (stack.state / "job").read_text(encoding="utf-8") == "done"
+    seen = httpx.post(stack.service_url("notify-slack") + "/env").json()
+    assert seen["SLACK_URL"] == f"{stack.inbox_url}/slack/ops"
+    assert (seen["K_SERVICE"], seen["EXTRA"], seen["TOCSIN_STATE_DIR"]) == (
+        "notify-slack",
+        "given",
+        str(stack.state),
+    )
+    assert "NOT_FOR_FUNCTIONS" not in seen
+    assert "K_SINK" not in seen
+    assert stack.environment("evaluate")["K_SINK"] == stack.broker_url("main")
+
+
+def test_a_killed_function_is_restarted_at_once_at_the_same_address(stack: Stack) -> None:
+    died = stack.kill("notify-slack")
+    assert stack.wait_for(lambda: stack.pids["notify-slack"] not in (0, died), 10)
+    stack.wait_ready("notify-slack")
+    assert httpx.get(stack.service_url("notify-slack") + "/health/readiness").status_code == 200
+    assert stack.restarts["notify-slack"] == 1
+    written = json.loads((stack.state / "stack.json").read_text(encoding="utf-8"))
+    assert written["services"]["notify-slack"] == {
+        "url": stack.service_url("notify-slack"),
+        "pid": stack.pids["notify-slack"],
+    }
+    assert any("was killed by SIGKILL; starting again now" in note.text for note in stack.journal.notes)
+
+
+def test_a_delivery_that_fails_once_is_repeated_by_the_broker(stack: Stack) -> None:
+    before = len(stack.messages("slack"))
+    httpx.post(f"{stack.inbox_url}/faults", json={"path": "/slack/ops", "status": 500, "times": 1})
+    assert stack.tick()
+    assert stack.wait_for(lambda: len(stack.messages("slack")) > before, 15)
+
+
+def test_redis_answers_the_real_client(stack: Stack) -> None:
+    with redis.Redis.from_url(stack.redis_url) as client:
+        client.set("key", "value", ex=60)
+        assert client.get("key") == b"value"
+
+
+def test_a_second_runner_of_the_same_state_folder_is_refused(stack: Stack, tmp_path: Path) -> None:
+    with pytest.raises(LocalError, match="another runner uses"):
+        Stack(overlay(tmp_path / "overlay"), stack.state).start()
+
+
+def test_stopping_leaves_no_process_and_no_listener(tmp_path: Path) -> None:
+    before = set(psutil.Process().children(recursive=True))
+    with Stack(
+        overlay(tmp_path / "o"), tmp_path / "s", options=Options(without=frozenset({"redis"}))
+    ) as stack:
+        url, redis_url = stack.inbox_url, stack.redis_url
+        with redis.Redis.from_url(redis_url) as client, pytest.raises(redis.ConnectionError):
+            client.ping()
+    assert set(psutil.Process().children(recursive=True)) <= before
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(url)
+
+
+def runner(tmp_path: Path, *arguments: str, **env: str) -> subprocess.Popen[str]:
+    """`python -m knative.local` of the small overlay on free ports."""
+    made = overlay(tmp_path / "overlay", **env)
+    command = [
+        sys.executable,
+        "-m",
+        "knative.local",
+        "--overlay",
+        str(made),
+        "--state",
+        str(tmp_path / "state"),
+    ]
+    command += ["--inbox-port", "0", "--port-base", "0", *arguments]
+    return subprocess.Popen(
+        command, cwd=PACKAGES, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def until(what: Callable[[], bool], seconds: float = 20.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_however_the_runner_ends_no_function_outlives_it(tmp_path: Path, number: signal.Signals) -> None:
+    with runner(tmp_path) as process:
+        state = tmp_path / "state" / "stack.json"
+        assert until(state.is_file)
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert len(children) >= 4
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=20)
+    assert until(lambda: not any(c.is_running() and c.status() != psutil.STATUS_ZOMBIE for c in children))
+    assert process.returncode == (-signal.SIGKILL if number == signal.SIGKILL else 0)
+    assert "Without meaning on one machine: Namespace tocsin" in output
+    assert re.search(r"Inbox +http://127\.0\.0\.1:\d+", output)
+
+
+def test_a_function_that_cannot_start_ends_the_runner_with_its_output(tmp_path: Path) -> None:
+    with runner(tmp_path, BROKEN="1") as process:
+        output, _ = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "evaluate can't start" in output
+    assert "this function is broken on purpose" in output
+
+
+def test_a_job_that_fails_ends_the_start_with_its_output(tmp_path: Path) -> None:
+    failing = job("migrate", "python", "-c", "import sys; sys.exit('no database there')")
+    with pytest.raises(LocalError, match=r"(?s)migrate ended with status 1.*no database there"):
+        Stack(overlay(tmp_path / "o", failing), tmp_path / "s").start()
+
+
+def test_the_runner_waits_for_messages_no_longer_than_it_was_told(tmp_path: Path) -> None:
+    with runner(tmp_path, "--until-message", "1", "--timeout", "0.5") as process:
+        process.communicate(timeout=30)
+    assert process.returncode == 3
+
+
+def test_json_lines_are_shown_compactly_others_as_they_are_and_debug_only_when_asked() -> None:
+    shown = io.StringIO()
+    journal = Journal()
+    journal.listen(Terminal(Console(file=shown, width=200)).show)
+    note_line(
+        journal,
+        "evaluate",
+        '{"message": "fired", "level": "INFO", "function": "evaluate", "rule_id": "rule_1"}',
+    )
+    note_line(journal, "evaluate", '{"message": "hidden", "level": "debug"}')
+    note_line(journal, "evaluate", "[bold]plain {line}")
+    note_line(journal, "evaluate", '{"broken json')
+    lines = [line[9:] for line in shown.getvalue().splitlines()]
+    assert lines == [
+        "evaluate       fired  rule_id=rule_1",
+        "evaluate       [bold]plain {line}",
+        'evaluate       {"broken json',
+    ]
+    assert isinstance(journal.notes[1], Note)
+    assert journal.notes[1].detail
