@@ -20,9 +20,13 @@ UNHEALTHY = "unhealthy"
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """When to send, in milliseconds from now; or, with `go` False, when (database time) to ask again, and why."""
+    """When to send, in milliseconds from now; or, with `go` False, when (database time) to ask again, and why.
+
+    `probe`: the channel is dead as far as we know, and this is the attempt that finds out.
+    """
 
     go: bool
+    probe: bool = False
     wait_ms: int = 0
     again_at: Millis = 0
     why: str = ""
@@ -71,7 +75,7 @@ def _probe(
         again = max(row.sender_until, row.next_send_at)
         return Turn(False, again_at=again, why=f"the channel is down: {row.reason}")
     _set(tx, row.channel, sender_token=token, sender_until=until, next_send_at=now + PROBE_MS)
-    return Turn(True)
+    return Turn(True, probe=True)
 
 
 def settle(

@@ -125,6 +125,7 @@ def _claimed(tx: Tx, token: str) -> tuple[Delivery, ...]:
             rule_id=row.rule_id,
             seq=row.seq,
             event=EventKind(row.event),
+            severity=row.severity,
             kind=row.kind,
             channel=row.channel,
             recipient=row.recipient,

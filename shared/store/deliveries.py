@@ -64,6 +64,7 @@ class Delivery:
     rule_id: str
     seq: int
     event: EventKind
+    severity: int
     kind: str
     channel: str
     recipient: str
