@@ -14,7 +14,15 @@ from shared.model import Millis, Severity
 from shared.store import managed
 from shared.store.engine import Tx
 from shared.store.managed import Page
-from shared.store.tables import alerts, deliveries, notification_alerts, rule_status, ticks, transitions
+from shared.store.tables import (
+    alerts,
+    channel_state,
+    deliveries,
+    notification_alerts,
+    rule_status,
+    ticks,
+    transitions,
+)
 
 _IN_LIST = 400
 
@@ -241,3 +249,11 @@ def standings(tx: Tx, rule_ids: Sequence[str]) -> dict[str, RuleStanding]:
         for rule_id in some:
             found[rule_id] = RuleStanding(*health.get(rule_id, ("ok", "", 0)), firing=firing.get(rule_id, 0))
     return found
+
+
+def channel_health(tx: Tx) -> dict[str, tuple[str, str, Millis]]:
+    """(health, reason, since) of every channel that was used, by its name."""
+    query = select(
+        channel_state.c.channel, channel_state.c.health, channel_state.c.reason, channel_state.c.since
+    ).where(channel_state.c.tenant == tx.tenant)
+    return {row[0]: (row[1], row[2], row[3]) for row in tx.conn.execute(query)}

@@ -1,11 +1,12 @@
 """Verbs on `monitors`: where points are. A monitor that is deleted stays as a row, so that readers notice."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from shared.model import Millis, Monitor
+from shared.model import Millis, Monitor, Selector
 from shared.store import managed
 from shared.store.engine import Tx
 from shared.store.managed import Page
@@ -66,12 +67,29 @@ def delete(tx: Tx, monitor_id: str, expected: int, now: Millis) -> None:
     managed.change(tx, KIND, monitor_id, {"deleted_at": now}, expected, now)
 
 
-def labels_and_kinds(tx: Tx) -> list[tuple[str, dict[str, str]]]:
-    """(kind, labels) of every monitor: what a selector can match."""
-    query = select(monitors.c.kind, monitors.c.labels).where(
+def names(tx: Tx, ids: Sequence[str]) -> dict[str, str]:
+    """The names of these monitors, deleted ones included."""
+    query = select(monitors.c.id, monitors.c.name).where(
+        monitors.c.tenant == tx.tenant, monitors.c.id.in_(ids)
+    )
+    return {row[0]: row[1] for row in tx.conn.execute(query)}
+
+
+def matching(tx: Tx, selector: Selector) -> list[str]:
+    """The ids of the monitors that a selector matches now."""
+    query = select(monitors.c.id, monitors.c.kind, monitors.c.labels).where(
         monitors.c.tenant == tx.tenant, monitors.c.deleted_at.is_(None)
     )
-    return [(row[0], json.loads(row[1])) for row in tx.conn.execute(query)]
+    return [
+        row.id
+        for row in tx.conn.execute(query)
+        if selector.kind in ("", row.kind) and selector.labels.items() <= json.loads(row.labels).items()
+    ]
+
+
+def count(tx: Tx) -> int:
+    """How many rows there ever were, deleted ones included."""
+    return tx.conn.execute(select(func.count()).where(monitors.c.tenant == tx.tenant)).scalar_one()
 
 
 def _columns(monitor: Monitor) -> dict[str, Any]:

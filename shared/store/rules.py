@@ -77,6 +77,14 @@ def titles_on(tx: Tx, monitor_id: str) -> list[str]:
     return list(tx.conn.execute(query.order_by(rules.c.title)).scalars())
 
 
+def ids_titled(tx: Tx, title: str) -> list[str]:
+    """The ids of the rules with exactly this title."""
+    query = select(rules.c.id, rules.c.title).where(
+        rules.c.tenant == tx.tenant, rules.c.title == title, rules.c.deleted_at.is_(None)
+    )
+    return [row.id for row in tx.conn.execute(query) if row.title == title]
+
+
 def count(tx: Tx) -> int:
     """How many rows there ever were, deleted ones included."""
     return tx.conn.execute(select(func.count()).where(rules.c.tenant == tx.tenant)).scalar_one()

@@ -261,10 +261,19 @@ def test_a_page_that_can_not_be_is_refused(store: Store, limit: int, cursor: str
         store.read(lambda tx: rules.page(tx, limit=limit, cursor=cursor))
 
 
-def test_a_selector_can_see_kinds_and_labels(store: Store) -> None:
-    add_monitor(store, kind="host", labels={"a": "b"})
+def test_a_selector_matches_by_kind_and_by_all_its_labels(store: Store) -> None:
+    add_monitor(store, "mon_a", name="a", kind="host", labels={"team": "core", "env": "prod"})
+    add_monitor(store, "mon_b", name="b", kind="host", labels={"team": "web"})
+    add_monitor(store, "mon_c", name="c", kind="site", labels={"team": "core"})
 
-    assert store.read(monitors.labels_and_kinds) == [("host", {"a": "b"})]
+    def matched(**wanted: object) -> list[str]:
+        return sorted(store.read(lambda tx: monitors.matching(tx, Selector.model_validate(wanted))))
+
+    assert matched(kind="host") == ["mon_a", "mon_b"]
+    assert matched(labels={"team": "core"}) == ["mon_a", "mon_c"]
+    assert matched(kind="host", labels={"team": "core", "env": "prod"}) == ["mon_a"]
+    assert matched() == ["mon_a", "mon_b", "mon_c"]
+    assert matched(kind="dish") == []
 
 
 def test_a_hundred_thousand_characters_of_labels_are_kept(store: Store) -> None:
