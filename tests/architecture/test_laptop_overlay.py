@@ -2,11 +2,26 @@
 
 import copy
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
+from knative.local.inbox._app import vendors
 from knative.local.manifests import load_overlay
-from tests.support.manifests import ROOT, Manifest, container, names, rendered, secrets_of, workloads
+from shared.channels import ChannelBook, kinds, load_book, load_kind
+from shared.channels._kind import Request
+from shared.monitors.http import parse_targets
+from tests.support.manifests import (
+    ROOT,
+    Manifest,
+    container,
+    names,
+    of_kind,
+    rendered,
+    secrets_of,
+    values,
+    workloads,
+)
 
 FOLDERS = ("base", "overlays/laptop")
 
@@ -52,6 +67,51 @@ def test_the_laptop_runner_reads_what_kubectl_reads(folder: str) -> None:
         return body["kind"], body["metadata"]["name"]
 
     assert sorted(loaded, key=order) == sorted(expected, key=order)
+
+
+@pytest.fixture
+def laptop_book(tmp_path: Path) -> ChannelBook:
+    """The laptop's channels, with each secret where the function of its kind would find it."""
+    laptop = rendered("overlays/laptop")
+    channels = tmp_path / "channels.yaml"
+    channels.write_text(values(laptop, "tocsin-channels")["channels.yaml"], encoding="utf-8")
+    for kind in kinds():
+        for name, value in of_kind(laptop, "Secret")[f"tocsin-channel-{kind}"]["stringData"].items():
+            (tmp_path / name).write_text(value, encoding="utf-8")
+    return load_book(channels, tmp_path, {}, "default", frozenset({"127.0.0.1"}))
+
+
+def test_the_laptop_has_a_default_channel_of_every_kind(laptop_book: ChannelBook) -> None:
+    assert sorted(channel.kind for channel in laptop_book.for_rule(None)) == sorted(kinds())
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_messages_of_the_laptop_go_to_the_inbox_where_it_expects_them(
+    laptop_book: ChannelBook, kind: str
+) -> None:
+    (channel,) = (channel for channel in laptop_book.channels if channel.kind == kind)
+    settings, secrets = laptop_book.settings(channel), laptop_book.secrets(channel)
+
+    url, _ = load_kind(kind).address(Request("n1", b"{}"), settings, secrets, 1_700_000_000_000)
+
+    (vendor,) = (vendor for vendor in vendors().values() if kind == vendor.KIND)
+    assert urlsplit(url).hostname == "inbox.laptop.local"
+    assert urlsplit(url).path in {route.replace("{name}", channel.name) for route in vendor.ROUTES}
+
+
+def test_every_laptop_secret_is_one_that_its_kind_reads() -> None:
+    laptop = rendered("overlays/laptop")
+    for kind in kinds():
+        given = of_kind(laptop, "Secret")[f"tocsin-channel-{kind}"]["stringData"]
+
+        assert {name.partition(".")[2] for name in given} <= set(load_kind(kind).SECRETS)
+
+
+def test_the_laptop_watches_web_sites_that_can_be_asked() -> None:
+    targets = parse_targets(values(rendered("overlays/laptop"), "tocsin")["TOCSIN_MONITOR_URLS"])
+
+    assert targets[0].name == "demo-site"
+    assert {target.name for target in targets[1:]} <= set(of_kind(rendered("base"), "Service"))
 
 
 def test_every_file_below_base_and_laptop_is_part_of_the_build() -> None:
