@@ -54,9 +54,9 @@ def note_line(journal: Journal, function: str, line: str) -> None:
             journal.note(function, line)
         return
     level = str(found.get("level") or found.get("severity") or "info").lower()
-    extras = [
-        f"{key}={_short(value)}" for key, value in found.items() if key not in _HIDDEN and value is not None
-    ]
+    # Nested values are for programs: they stay in the log file.
+    plain = {k: v for k, v in found.items() if k not in _HIDDEN and isinstance(v, (str, int, float))}
+    extras = [f"{key}={_short(value)}" for key, value in plain.items()]
     text = "  ".join([str(found["message"]), *extras])
     trace = found.get("traceback") or found.get("exc_info") or found.get("stack")
     if trace:
@@ -64,8 +64,8 @@ def note_line(journal: Journal, function: str, line: str) -> None:
     journal.note(function, text, level=level, detail=level in _QUIET)
 
 
-def _short(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+def _short(value: str | float) -> str:
+    text = str(value)
     return text if len(text) <= 80 else text[:79] + "…"
 
 

@@ -239,7 +239,7 @@ def test_json_lines_are_shown_compactly_others_as_they_are_and_debug_only_when_a
     note_line(
         journal,
         "evaluate",
-        '{"message": "fired", "level": "INFO", "function": "evaluate", "rule_id": "rule_1"}',
+        '{"message": "fired", "level": "INFO", "function": "evaluate", "rule_id": "rule_1", "ms": {"a": 1}}',
     )
     note_line(journal, "evaluate", '{"message": "hidden", "level": "debug"}')
     note_line(journal, "evaluate", "[bold]plain {line}")
