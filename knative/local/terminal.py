@@ -37,6 +37,7 @@ _HIDDEN = frozenset(
         "severity",
         "traceback",
         "exc_info",
+        "revision",
         "stack",
     }
 )
