@@ -1,4 +1,4 @@
-"""Alert event → email through SendGrid. Answers 204 once every outcome is recorded, 503 or 409 when the event should come again."""
+"""Alert event → email. Answers 204 once every outcome is recorded, 503 or 409 when it should come again."""
 
 from shared import deliver, function
 from shared.events import Event

@@ -1,4 +1,4 @@
-"""Alert event → signed webhooks. Answers 204 once every outcome is recorded, 503 or 409 when the event should come again."""
+"""Alert event → signed webhooks. Answers 204 once all outcomes are recorded, 503 or 409 to get it again."""
 
 from shared import deliver, function
 from shared.events import Event
