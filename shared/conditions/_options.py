@@ -6,7 +6,7 @@ will correct itself from nothing but this text.
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails
@@ -116,13 +116,13 @@ def number(value: float) -> str:
     return repr(float(value))
 
 
-def timing(condition: Mapping[str, Any]) -> str:
-    """The words for the options: ` for 2 min, keeps firing 1 min, alerts without data`."""
-    words = []
+def timing(condition: Mapping[str, Any], more: Iterable[str] = ()) -> str:
+    """The words for the options: ` for 2 min; clean at <= 80; missing data alerts`."""
+    start = f" for {duration(condition['for_seconds'])}" if condition.get("for_seconds") else ""
+    words = list(more)
     if seconds := condition.get("keep_firing_seconds"):
         words.append(f"resolves after {duration(seconds)} clean")
-    no_data: Literal["keep", "alert", "ok"] = condition.get("no_data", "keep")
+    no_data = condition.get("no_data", "keep")
     if no_data != "keep":
         words.append({"alert": "missing data alerts", "ok": "missing data counts as ok"}[no_data])
-    start = f" for {duration(condition['for_seconds'])}" if condition.get("for_seconds") else ""
     return start + "".join(f"; {word}" for word in words)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, StrictBool, StrictStr, field_validator, model_validator
 
+from shared.conditions._aggregations import AGGREGATIONS
 from shared.conditions._cells import Aggregate, Cells, Status
 from shared.conditions._compare import CODES, EQUALITY, OPPOSITE, Operator, beyond, holds
 from shared.conditions._interface import Measured, Pairs
@@ -149,9 +150,9 @@ def describe(condition: Mapping[str, Any]) -> str:
         for level in levels
     ]
     words = f"{condition['field']} {', '.join(limits)} ({_aggregation(condition)}, {duration(_lookback(condition))})"
-    if condition.get("recovery_value") is not None:
-        words += f", clean at {OPPOSITE[operator]} {_shown(condition['recovery_value'])}"
-    return words + timing(condition)
+    clean = condition.get("recovery_value")
+    ends = [] if clean is None else [f"clean at {OPPOSITE[operator]} {_shown(clean)}"]
+    return words + timing(condition, ends)
 
 
 def _shown(value: object) -> str:
@@ -180,6 +181,8 @@ def compiled(condition: Mapping[str, Any], severity: int) -> Compiled:
     field, operator, value = condition["field"], condition["operator"], condition.get("value")
     aggregation, window_ms = _aggregation(condition), _lookback(condition) * 1000
     age_ms = (condition.get("max_age_seconds") or 0) * 1000
+    if not isinstance(field, str) or aggregation not in AGGREGATIONS:
+        raise ValueError(f"{aggregation} of field {field!r} can't be measured")
     no_data = condition.get("no_data", "keep")
     numbers: tuple[float, ...]
     texts: tuple[str, ...] = ()

@@ -1,0 +1,318 @@
+"""Readings: which rows make a series, which values a rule sees, and what it says when there is nothing to see."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from shared.model import Health, Reading
+from shared.readings import Readings
+from shared.series import series_key
+from tests.support.series import EPOCH, STEP, book, monitor_row, read, rows, rule_row, samples, threshold
+
+STOP = EPOCH + 10 * STEP
+
+
+def look(
+    series: Mapping[str, str],
+    condition: Any = "usage > 80",
+    *,
+    stop: int = STOP,
+    extra: list[Any] | None = None,
+    **monitor: Any,
+) -> Readings:
+    """The readings of one rule on one monitor, on these series."""
+    group = book([monitor_row(**monitor)], [rule_row(condition=condition)]).groups[0]
+    return read(group, [*rows(series), *(extra or [])], stop)
+
+
+def seen(readings: Readings) -> dict[str, Reading]:
+    """Series key → reading."""
+    return {readings.key(i): readings.reading(i) for i in range(len(readings))}
+
+
+def of(host: str) -> str:
+    return series_key("mon_m", [("host", host)])
+
+
+def one(series: Mapping[str, str], condition: Any = "usage > 80", **options: Any) -> Reading:
+    """The only reading there is."""
+    (reading,) = seen(look(series, condition, **options)).values()
+    return reading
+
+
+# ------------------------------------------------------------------ what makes a series
+
+
+def test_each_value_of_the_key_tags_is_a_series() -> None:
+    readings = look({"usage{host=a}": "1x9", "usage{host=b}": "90x9"})
+    assert {key: reading.level for key, reading in seen(readings).items()} == {of("a"): 0, of("b"): 2}
+    assert [readings.key(i) for i in readings.breaching()] == [of("b")]
+
+
+def test_a_status_tag_outside_the_key_does_not_leave_a_stale_series_behind() -> None:
+    readings = look(
+        {"usage{host=a,result=timeout}": "99 99 99 _x7", "usage{host=a,result=success}": "_x3 10x6"}
+    )
+    assert {key: reading.value for key, reading in seen(readings).items()} == {of("a"): 10.0}
+
+
+def test_a_filter_with_a_list_merges_raw_rows_before_they_are_aggregated() -> None:
+    reading = one(
+        {
+            "usage{host=a,cpu=0}": "10x9",
+            "usage{host=a,cpu=1}": "30 30 30 _x7",
+            "usage{host=a,cpu=2}": "1000x9",
+        },
+        threshold("usage > 12", aggregation="avg"),
+        filter={"cpu": ["0", "1"]},
+    )
+    assert reading.value == pytest.approx((10 * 10 + 3 * 30) / 13)
+    assert reading.level == 2
+
+
+def test_monitors_with_overlapping_filters_both_see_the_row() -> None:
+    monitors = [
+        monitor_row("x", filter={"cpu": ["0", "1"]}),
+        monitor_row("y", filter={"cpu": ["1", "2"]}),
+        monitor_row("z", filter={"cpu": "1"}),
+    ]
+    rules = [rule_row(name, "usage > 0", monitor_id=f"mon_{name}") for name in "xyz"]
+    group = book(monitors, rules).groups[0]
+    readings = read(group, rows({f"usage{{host=a,cpu={n}}}": f"{n + 1}" for n in range(3)}), STOP)
+    counts = {readings.monitor_id(i): readings.reading(i).value for i in range(len(readings))}
+    assert counts == {"mon_x": 2, "mon_y": 3, "mon_z": 2}
+
+
+def test_a_tag_that_is_missing_equals_the_empty_text() -> None:
+    series = {"usage{host=a}": "5", "usage{host=b,region=eu}": "6"}
+    assert set(seen(look(series, filter={"region": ""}))) == {of("a")}
+    both = seen(look(series, key=["region"]))
+    assert set(both) == {series_key("mon_m", [("region", "")]), series_key("mon_m", [("region", "eu")])}
+
+
+def test_a_monitor_without_key_tags_is_one_series() -> None:
+    readings = look({"usage{host=a}": "5", "usage{host=b}": "_ 90"}, key=[])
+    assert {key: reading.value for key, reading in seen(readings).items()} == {'["mon_m",[]]': 90.0}
+    found = readings.find("rule_r", '["mon_m",[]]')
+    assert found is not None
+    assert found.level == 2
+
+
+def test_several_key_tags_are_sorted_in_the_key() -> None:
+    readings = look({"usage{path=/,host=a}": "90", "usage{path=/var,host=a}": "1"}, key=["path", "host"])
+    assert readings.key(readings.breaching()[0]) == '["mon_m",[["host","a"],["path","/"]]]'
+
+
+def test_rows_of_other_monitors_are_not_seen() -> None:
+    assert len(look({"usage{host=a,env=dev}": "99x9"}, filter={"env": "prod"})) == 0
+
+
+def test_many_filter_and_key_tags_still_meet_their_rules() -> None:
+    monitors = [monitor_row(str(n), filter={"a": f"a{n % 70}", "b": f"b{n % 71}", "c": f"c{n % 73}", "d": f"d{n % 79}"})
+                for n in range(300)]  # fmt: skip
+    rules = [rule_row(str(n), f"usage > {n}", monitor_id=f"mon_{n}") for n in range(300)]
+    points = rows(
+        {f"usage{{host=h,a=a{n % 70},b=b{n % 71},c=c{n % 73},d=d{n % 79}}}": f"{n + 1}" for n in range(300)}
+    )
+    readings = read(book(monitors, rules).groups[0], points, STOP)
+    assert {readings.rule_id(i): readings.reading(i).value for i in range(len(readings))} == {
+        f"rule_{n}": n + 1.0 for n in range(300)
+    }
+    assert len(readings.breaching()) == 300
+
+
+# ------------------------------------------------------------------ windows and time
+
+
+def test_the_window_begins_with_its_first_millisecond_and_ends_before_its_last() -> None:
+    points = [(STOP - 60_001, {"host": "a"}, {"usage": 1}), (STOP - 60_000, {"host": "a"}, {"usage": 10}),
+              (STOP - 1, {"host": "a"}, {"usage": 100}), (STOP, {"host": "a"}, {"usage": 1000})]  # fmt: skip
+    reading = one({}, threshold("usage > 0", aggregation="sum", window_seconds=60), extra=points)
+    assert (reading.value, reading.at) == (110, STOP - 1)
+
+
+def test_a_rule_sees_its_own_window_whatever_other_rules_need() -> None:
+    short = rule_row("short", threshold("usage > 0", aggregation="count", window_seconds=60))
+    long = rule_row("long", threshold("usage > 0", aggregation="count", window_seconds=300))
+    group = book([monitor_row()], [short, long]).groups[0]
+    readings = read(group, rows({"usage{host=a}": "1x9"}), STOP)
+    assert group.lookback_ms == 300_000
+    assert {readings.rule_id(i): readings.reading(i).value for i in range(2)} == {
+        "rule_short": 2,
+        "rule_long": 10,
+    }
+
+
+def test_the_latest_point_is_the_newest_whatever_order_the_rows_come_in() -> None:
+    points = rows({"usage{host=a}": "1 2 3 4 5"})
+    assert one({}, extra=points[::-1]).value == 5
+
+
+def test_of_two_rows_at_one_time_the_last_is_the_latest() -> None:
+    points = [(STOP - 5, {"host": "a"}, {"usage": value}) for value in (1, 2, 3)]
+    assert one({}, extra=points).value == 3
+
+
+def test_a_point_older_than_max_age_is_missing_and_says_so() -> None:
+    reading = one({"usage{host=a}": "99 _x9"}, threshold("usage > 80", max_age_seconds=60))
+    assert (reading.level, reading.recovered) == (0, False)
+    assert reading.missing == "the newest value of 'usage' is older than 1 min"
+
+
+def test_max_age_beyond_the_window_looks_back_as_far() -> None:
+    reading = one(
+        {"usage{host=a}": "99 _x9"}, threshold("usage > 80", window_seconds=30, max_age_seconds=600)
+    )
+    assert reading.level == 2
+
+
+# ------------------------------------------------------------------ values
+
+
+@pytest.mark.parametrize(
+    ("words", "value", "level"),
+    [
+        ("usage > 80", "80", 0), ("usage > 80", "80.1", 2), ("usage >= 80", "80", 2), ("usage < 80", "80", 0),
+        ("usage < 80", "79", 2), ("usage <= 80", "80", 2), ("usage == 80", "80", 2), ("usage == 80", "81", 0),
+        ("usage != 80", "80", 0), ("usage != 80", "81", 2), ("usage == 0.3", "0.30000000000000004", 2),
+        ("usage == true", "true", 2), ("usage == true", "false", 0), ("usage == false", "0", 2),
+        ("usage != true", "0", 2), ('usage == "down"', '"down"', 2), ('usage == "down"', '"DOWN"', 0),
+        ('usage != "up"', '"down"', 2), ('usage != "up"', '"up"', 0), ("usage == 0", "0", 2),
+    ],
+)  # fmt: skip
+def test_an_operator_means_what_it_says(words: str, value: str, level: int) -> None:
+    reading = one({"usage{host=a}": value}, words)
+    assert (reading.level, reading.recovered) == (level, level == 0)
+
+
+def test_between_threshold_and_recovery_value_a_value_is_neither_breaching_nor_recovered() -> None:
+    condition = threshold("usage > 80", recovery_value=70)
+    found = [one({"usage{host=a}": value}, condition) for value in ("81", "75", "70.5", "70", "1")]
+    assert [(reading.level, reading.recovered) for reading in found] == [
+        (2, False), (0, False), (0, False), (0, True), (0, True)
+    ]  # fmt: skip
+
+
+def test_the_worst_level_that_is_reached_counts() -> None:
+    condition = threshold(
+        "usage > 80", levels=[{"severity": "high", "value": 90}, {"severity": "critical", "value": 95}]
+    )
+    found = [one({"usage{host=a}": value}, condition).level for value in ("80", "81", "91", "96")]
+    assert found == [0, 2, 3, 4]
+
+
+def test_texts_are_shown_and_a_new_text_is_not_ok_by_default() -> None:
+    reading = one({"usage{host=a}": '"up" "unheard of"'}, 'usage != "up"')
+    assert (reading.level, reading.text, reading.value) == (2, "unheard of", None)
+
+
+def test_a_row_without_the_field_is_missing_and_not_zero() -> None:
+    reading = one(
+        {"usage{host=a}": "10 20 _x3", "other{host=a}": "1x9"}, threshold("usage < 12", aggregation="avg")
+    )
+    assert (reading.value, reading.level) == (15, 0)
+
+
+def test_nan_and_infinity_are_missing() -> None:
+    points = [
+        (STOP - 2, {"host": "a"}, {"usage": float("nan")}),
+        (STOP - 1, {"host": "a"}, {"usage": float("inf")}),
+    ]
+    assert len(look({}, "usage != 5", extra=points)) == 0
+
+
+# ------------------------------------------------------------------ trouble
+
+
+def test_a_number_that_became_a_text_is_an_error_of_its_rule_only() -> None:
+    rules = [rule_row("number", "usage > 80"), rule_row("text", 'usage == "broken"')]
+    group = book([monitor_row()], rules).groups[0]
+    readings = read(group, rows({"usage{host=a}": '99 99 "broken"', "usage{host=b}": '"broken" 99'}), STOP)
+    health = readings.unhealthy()
+    assert health["rule_number"][0] is Health.ERROR
+    assert "holds text" in health["rule_number"][1]
+    found = readings.find("rule_number", of("a"))
+    assert found is not None
+    assert (found.error, found.level) == (True, 0)
+    still = readings.find("rule_number", of("b"))
+    assert still is not None
+    assert (still.error, still.level) == (False, 2)
+    text = readings.find("rule_text", of("a"))
+    assert text is not None
+    assert text.level == 2
+
+
+def test_one_rules_wrong_field_leaves_the_others_healthy() -> None:
+    group = book([monitor_row()], [rule_row("good"), rule_row("typo", "usag > 80")]).groups[0]
+    readings = read(group, rows({"usage{host=a}": "99"}), STOP)
+    assert dict(readings.unhealthy()) == {
+        "rule_typo": (Health.NO_DATA, "no point in measurement 'cpu' has field 'usag' in the last 5 min")
+    }
+
+
+def test_reasons_tell_an_empty_measurement_from_a_filter_that_matches_nothing() -> None:
+    assert look({}).unhealthy()["rule_r"][1] == "no point in measurement 'cpu' in the last 5 min"
+    nothing = look({"usage{host=a}": "1"}, filter={"host": "b"}).unhealthy()["rule_r"]
+    assert nothing == (Health.NO_DATA, "no point of the monitor has field 'usage' in the last 5 min")
+
+
+def test_too_few_points_are_missing_and_not_zero() -> None:
+    reading = one({"usage{host=a}": "7"}, threshold("usage < 1", aggregation="stddev"))
+    assert (reading.level, reading.value) == (0, None)
+    assert reading.missing == "not enough data: stddev of 'usage' needs two points"
+
+
+def test_a_known_series_without_points_counts_zero() -> None:
+    count = look({"usage{host=b}": "1"}, threshold("usage < 1", aggregation="count"))
+    assert count.find("rule_r", of("a")) is None
+    assert count.absent("rule_r", of("a")) == Reading(2, False, value=0.0)
+    average = look({"usage{host=b}": "1"}, threshold("usage < 1", aggregation="avg"))
+    assert average.absent("rule_r", of("a")).missing == "no value of 'usage' in the last 5 min"
+
+
+def test_a_series_of_another_shape_or_rule_is_not_found() -> None:
+    readings = look({"usage{host=a}": "99"})
+    assert readings.find("rule_r", '["mon_m",[["path","a"]]]') is None
+    assert readings.find("rule_x", of("a")) is None
+    assert "no longer" in readings.absent("rule_x", of("a")).missing
+
+
+# ------------------------------------------------------------------ the expected set
+
+
+def test_new_series_are_found_by_their_fingerprints() -> None:
+    rules = [rule_row("x", monitor_id="mon_x"), rule_row("y", monitor_id="mon_y")]
+    group = book([monitor_row("x"), monitor_row("y")], rules).groups[0]
+    before = read(group, rows({"usage{host=a}": "1", "usage{host=b}": "1"}), STOP).fingerprints()
+    after = read(group, rows({"usage{host=c}": "1", "usage{host=b}": "1", "usage{host=a}": "2"}), STOP)
+    new = np.flatnonzero(~np.isin(after.fingerprints(), before)).tolist()
+    assert sorted(after.present(new)) == [
+        ("rule_x", series_key("mon_x", [("host", "c")])), ("rule_y", series_key("mon_y", [("host", "c")]))
+    ]  # fmt: skip
+    assert len(set(after.fingerprints().tolist())) == len(list(after.present())) == 6
+
+
+def test_a_rule_with_too_many_series_is_named_with_their_count() -> None:
+    readings = look({f"usage{{host=h{n}}}": "1" for n in range(12)})
+    assert dict(readings.crowded(11)) == {"rule_r": 12}
+    assert dict(readings.crowded(12)) == {}
+
+
+def test_a_selector_rule_measures_every_monitor_it_matches() -> None:
+    monitors = [monitor_row(name, filter={"host": name}) for name in "abc"]
+    group = book(monitors, [rule_row(monitor_id=None, selector={"kind": "host"})]).groups[0]
+    readings = read(group, rows({"usage{host=a}": "99", "usage{host=b}": "1"}), STOP)
+    assert [readings.monitor_id(i) for i in readings.breaching()] == ["mon_a"]
+    assert len(readings) == 2
+    assert readings.unhealthy() == {}
+
+
+def test_an_answer_without_rows_gives_no_reading() -> None:
+    group = book([monitor_row(filter={"env": "prod"})], [rule_row(), rule_row("t", 'state == "x"')]).groups[0]
+    readings = read(group, [], STOP)
+    assert len(readings) == 0
+    assert list(readings.present()) == []
+    assert len(readings.fingerprints()) == 0
+    assert samples([], group.tags, group.fields).time.dtype == np.int64
