@@ -138,7 +138,9 @@ _STATUS_TAGS = frozenset(
     | {"error", "err", "message", "msg", "reason", "verification", "success", "ok", "up", "health"}
     | {"mode", "label", "version"}
 )
-_STATUS_PARTS = ("_status", "_state", "_result", "_code", "_error", "_message", "ocsp_")
+_STATUS_ENDS = ("_status", "_state", "_result", "_error", "_message") + tuple(
+    f"{what}_code" for what in ("status", "error", "result", "response", "exit", "return", "verification")
+)
 _REQUEST_TAGS = re.compile(
     r"(^|_)(request|req|trace|span|session|correlation|transaction|message)_?id$|^uuid$", re.I
 )
@@ -187,7 +189,7 @@ def _guess(found: Discovered) -> Proposal:
 def _why_no_key(tag: str, values: Sequence[str]) -> str:
     """Why a tag can't be identity; empty if it can."""
     name = tag.lower()
-    if name in _STATUS_TAGS or any(part in name for part in _STATUS_PARTS):
+    if name in _STATUS_TAGS or name.endswith(_STATUS_ENDS) or name.startswith("ocsp_"):
         return "says how things are, not which thing it is"
     if _REQUEST_TAGS.search(name) or (values and all(_UNBOUNDED.match(value) for value in values)):
         return "looks different for every point"

@@ -4,8 +4,8 @@ Redirects are followed three times; a body is not read. It decides nothing: what
 """
 
 import asyncio
-import re
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -21,7 +21,6 @@ MAX_REDIRECTS = 3
 AT_ONCE = 50
 MEASUREMENT = "website"
 
-_BETWEEN = re.compile(r",(?=[^,=]+=https?://)")
 _USER_AGENT = "tocsin-monitor"
 
 
@@ -34,17 +33,18 @@ class Target:
 
 
 def parse_targets(text: str) -> list[Target]:
-    """`name=url,name=url`; a URL may itself hold commas. Raises InvalidInput naming the part that is wrong."""
+    """`name=url,name=url`; a comma inside a URL is written %2C. Raises InvalidInput naming the part that is wrong."""
     targets = []
-    for part in filter(None, (part.strip() for part in _BETWEEN.split(text))):
+    for part in filter(None, (part.strip() for part in text.split(","))):
         name, _, url = (piece.strip() for piece in part.partition("="))
         parts = urlsplit(url)
         if not name or parts.scheme not in ("http", "https") or not parts.hostname:
-            raise InvalidInput(SETTING, part, "valid is NAME=URL,NAME=URL with http:// or https:// URLs")
+            valid = "valid is NAME=URL,NAME=URL with http:// or https:// URLs, a comma in them written %2C"
+            raise InvalidInput(SETTING, part, valid)
         targets.append(Target(name, url))
-    repeated = {target.name for target in targets if sum(other.name == target.name for other in targets) > 1}
-    if repeated:
-        raise InvalidInput(SETTING, min(repeated), "each name may be given once")
+    for name, count in Counter(target.name for target in targets).items():
+        if count > 1:
+            raise InvalidInput(SETTING, name, "each name may be given once")
     return targets
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 from influxdb_client.client.influxdb_client import InfluxDBClient
-from influxdb_client.client.write.point import Point
 from influxdb_client.client.write_api import SYNCHRONOUS
+from influxdb_client.domain.write_precision import WritePrecision
 from influxdb_client.rest import ApiException
 
 from shared.columns import SampleQuery
@@ -86,13 +86,14 @@ def test_influxdbs_own_client_can_write(
     process: FunctionProcess, store: MetricStore, compressed: bool
 ) -> None:
     name = f"client_{compressed}"
-    point = Point(name).tag("city", 'São "Paulo", x=y').field("v", 21.5).field("n", 3).time(T0, "ms")
+    tags = {"city": 'São "Paulo", x=y'}
+    point = {"measurement": name, "tags": tags, "fields": {"v": 21.5, "n": 3}, "time": T0}
     with (
         InfluxDBClient(process.url, token="any", org="o", enable_gzip=compressed) as influxdb,
         influxdb.write_api(write_options=SYNCHRONOUS) as api,
     ):
         assert influxdb.ping()
-        api.write("bucket", record=point)
+        api.write("bucket", record=point, write_precision=WritePrecision.MS)
         with pytest.raises(ApiException) as refused:
             api.write("bucket", record=f'{name} v="text"')
     assert points(store, name, "city") == [('São "Paulo", x=y', 21.5)]
