@@ -11,6 +11,7 @@ from shared.manage.demo import Seeded, seed_demo
 from shared.manage.drafts import RuleChanges, RuleDraft
 from shared.manage.monitors import (
     AddedMonitor,
+    Suggestion,
     add_monitor,
     delete_monitor,
     discover_monitors,
@@ -42,6 +43,7 @@ __all__ = [
     "RuleItem",
     "RuleWritten",
     "Seeded",
+    "Suggestion",
     "acknowledge",
     "add_monitor",
     "condition_of",

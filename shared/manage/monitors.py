@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shared.columns import Discovered
 from shared.errors import InvalidInput, QueryFailed, Unavailable
 from shared.manage import checks
 from shared.manage.ports import Ports
+from shared.metrics.mappings import Proposal, propose
 from shared.model import Millis, Monitor
 from shared.store import audit, monitors, rules
 from shared.store.engine import Tx
@@ -20,6 +20,14 @@ class AddedMonitor:
 
     monitor: Monitor
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """What could become a monitor, and the names of the monitors that read the same measurement already."""
+
+    proposal: Proposal
+    covered_by: tuple[str, ...]
 
 
 def draft(
@@ -136,7 +144,11 @@ def delete_monitor(ports: Ports, wanted: str, *, actor: str, now: Millis) -> Mon
 
 def discover_monitors(
     ports: Ports, *, source: str = "default", database: str = "", measurement: str | None = None
-) -> list[Discovered]:
-    """What the metric store holds: every measurement, or one, with its tags and fields."""
-    found = ports.metrics(source).discover(database, measurement)
-    return sorted(found, key=lambda one: one.measurement)
+) -> list[Suggestion]:
+    """What could become a monitor: a proposal for every measurement of a metric store, or for one."""
+    proposals = propose(ports.metrics(source).discover(database, measurement))
+    covered = ports.store.read(lambda tx: monitors.names_by_measurement(tx, source))
+    return [
+        Suggestion(proposal, tuple(covered.get((proposal.database, proposal.measurement), ())))
+        for proposal in proposals
+    ]

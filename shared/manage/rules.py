@@ -15,7 +15,6 @@ from shared.store.engine import Tx
 from shared.store.listing import RuleStanding
 from shared.store.managed import Page
 
-
 _ONE_PLACE = "a rule has either a monitor (id or name) or a selector"
 
 

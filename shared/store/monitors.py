@@ -75,6 +75,17 @@ def names(tx: Tx, ids: Sequence[str]) -> dict[str, str]:
     return {row[0]: row[1] for row in tx.conn.execute(query)}
 
 
+def names_by_measurement(tx: Tx, source: str) -> dict[tuple[str, str], list[str]]:
+    """The names of the monitors of one source by (database, measurement)."""
+    query = select(monitors.c.database, monitors.c.measurement, monitors.c.name).where(
+        monitors.c.tenant == tx.tenant, monitors.c.source == source, monitors.c.deleted_at.is_(None)
+    )
+    found: dict[tuple[str, str], list[str]] = {}
+    for row in tx.conn.execute(query.order_by(monitors.c.created_at, monitors.c.id)):
+        found.setdefault((row[0], row[1]), []).append(row[2])
+    return found
+
+
 def matching(tx: Tx, selector: Selector) -> list[str]:
     """The ids of the monitors that a selector matches now."""
     query = select(monitors.c.id, monitors.c.kind, monitors.c.labels).where(
