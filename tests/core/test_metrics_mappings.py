@@ -10,7 +10,7 @@ def found(
     measurement: str, tags: dict[str, tuple[str, ...]] | str, fields: str, database: str = ""
 ) -> Discovered:
     """Tags by name alone or with values; fields are floats."""
-    known = tags if isinstance(tags, dict) else {tag: ("a", "b") for tag in tags.split()}
+    known = tags if isinstance(tags, dict) else dict.fromkeys(tags.split(), ("a", "b"))
     return Discovered(measurement, known, dict.fromkeys(fields.split(), "float"), database)
 
 

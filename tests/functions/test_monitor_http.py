@@ -105,7 +105,7 @@ def test_targets_are_names_and_urls() -> None:
     ["https://a.example", "shop=a.example", "=https://a", "shop=ftp://a", "shop=https://", "a=http://x,b"],
 )
 def test_a_target_that_is_none_names_the_setting_and_what_is_valid(text: str) -> None:
-    with pytest.raises(InvalidInput, match="TOCSIN_MONITOR_URLS: .*NAME=URL,NAME=URL"):
+    with pytest.raises(InvalidInput, match=r"TOCSIN_MONITOR_URLS: .*NAME=URL,NAME=URL"):
         http.parse_targets(text)
 
 
@@ -115,11 +115,8 @@ def test_two_targets_of_one_name_are_refused() -> None:
 
 
 def test_points_are_sent_as_line_protocol_in_milliseconds(site: Sink) -> None:
-    sent = [
-        points.Point(
-            "web site", {"name": "São, x", "none": ""}, {"is_up": 1, "v": 2.5, "ok": True, "s": 'a"b'}, NOW
-        )
-    ]
+    fields: dict[str, bool | int | float | str] = {"is_up": 1, "v": 2.5, "ok": True, "s": 'a"b'}
+    sent = [points.Point("web site", {"name": "São, x", "none": ""}, fields, NOW)]
     site.reply(Reply(204), Reply(204), Reply(204))
     assert points.send(f"{site.url}/write?db=x", sent, "secret") == 1
     assert points.send(site.url, sent) == 1
@@ -127,7 +124,6 @@ def test_points_are_sent_as_line_protocol_in_milliseconds(site: Sink) -> None:
     first, second = site.requests
     assert (first.path, first.headers["authorization"]) == ("/write?db=x&precision=ms", "Token secret")
     assert (second.path, "authorization" in second.headers) == ("/write?precision=ms", False)
-    fields = {"is_up": 1, "v": 2.5, "ok": True, "s": 'a"b'}
     assert parse(first.body, "ms", 0) == [Read("web site", {"name": "São, x"}, fields, NOW * 10**6)]
 
 
