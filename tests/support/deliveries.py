@@ -12,7 +12,7 @@ from shared.events import Event, notification_event
 from shared.model import AlertFacts, EventKind, MonitorFacts, Notification, RuleFacts, Severity
 from shared.store import deliveries, outbox, tables
 from shared.store.engine import Store, Tx, open_store
-from shared.store.migrate import ensure_migrated
+from shared.store.migrate import migrate
 
 SLOT = 1_790_000_010_000
 FIRED = SLOT - 600_000
@@ -21,7 +21,7 @@ FIRED = SLOT - 600_000
 def empty_store(url: str) -> Store:
     """A migrated store."""
     store = open_store(url, "default")
-    ensure_migrated(store)
+    migrate(store)
     return store
 
 
