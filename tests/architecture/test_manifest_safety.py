@@ -98,6 +98,8 @@ def test_every_function_is_private_bounded_and_probed(objects: tuple[Manifest, .
         assert container(service)["readinessProbe"]["httpGet"]["path"] == "/health/readiness"
         assert container(service)["livenessProbe"]["httpGet"]["path"] == "/health/liveness"
         assert own["WORKERS"] == "1"
+        # gunicorn puts its control socket there, and nowhere else may be written.
+        assert own["XDG_RUNTIME_DIR"] == "/tmp"
         # A busy function still answers its probes.
         assert (
             int(own["THREADS"]) > pod(service)["containerConcurrency"]
