@@ -8,7 +8,7 @@ in words that say what would be right. Nothing here reads the clock, prints, or 
 from shared.manage.alerts import AlertDetail, acknowledge, get_alert, list_alerts, withdraw_acknowledgement
 from shared.manage.channels import ChannelItem, list_channels
 from shared.manage.demo import Seeded, seed_demo
-from shared.manage.drafts import RuleChanges, RuleDraft
+from shared.manage.drafts import RuleChanges, RuleDraft, changes_of_rule, draft_rule
 from shared.manage.monitors import (
     AddedMonitor,
     Suggestion,
@@ -31,26 +31,31 @@ from shared.manage.rules import (
     update_rule,
 )
 from shared.manage.words import condition_of, seconds_of
+from shared.store.listing import AlertRow, RuleStanding
 
 __all__ = [
     "AddedMonitor",
     "AlertDetail",
+    "AlertRow",
     "ChannelItem",
     "Ports",
     "RuleChanges",
     "RuleDetail",
     "RuleDraft",
     "RuleItem",
+    "RuleStanding",
     "RuleWritten",
     "Seeded",
     "Suggestion",
     "acknowledge",
     "add_monitor",
+    "changes_of_rule",
     "condition_of",
     "create_rule",
     "delete_monitor",
     "delete_rule",
     "discover_monitors",
+    "draft_rule",
     "get_alert",
     "get_monitor",
     "get_rule",

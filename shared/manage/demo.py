@@ -7,9 +7,9 @@ from typing import Any
 import yaml
 
 from shared import conditions
-from shared.errors import InvalidInput
+from shared.errors import Conflict, InvalidInput
 from shared.manage import checks, monitors, rules
-from shared.manage.drafts import RuleDraft
+from shared.manage.drafts import draft_rule
 from shared.manage.ports import Ports
 from shared.model import Millis, Monitor, Rule
 from shared.store import monitors as monitor_rows
@@ -30,7 +30,7 @@ class Seeded:
 def seed_demo(ports: Ports, *, if_empty: bool = False, actor: str, now: Millis) -> Seeded:
     """Store the demo, all of it or nothing.
 
-    A database that ever had a monitor or rule is left alone: raises InvalidInput, or with `if_empty` says nothing.
+    A database that ever had a monitor or rule is left alone: raises Conflict, or with `if_empty` says nothing.
     """
     drafts = read_demo()
 
@@ -38,11 +38,8 @@ def seed_demo(ports: Ports, *, if_empty: bool = False, actor: str, now: Millis) 
         if monitor_rows.count(tx) or rule_rows.count(tx):
             if if_empty:
                 return Seeded()
-            raise InvalidInput(
-                "database",
-                "not empty",
-                "the demo is only for an empty one",
-                "Add monitors and rules yourself",
+            raise Conflict(
+                "the database is not empty, and the demo is only for an empty one: nothing was added"
             )
         stored = tuple(monitors.insert(tx, monitor, actor, now) for monitor in drafts.monitors)
         return Seeded(stored, tuple(rules.insert(tx, rule, actor, now) for rule in drafts.rules))
@@ -59,7 +56,7 @@ def read_demo() -> Seeded:
 
 
 def _rule(entry: dict[str, Any], monitor_ids: set[str]) -> Rule:
-    draft = checks.checked(RuleDraft, entry)
+    draft = draft_rule(entry)
     if draft.monitor not in monitor_ids:
         raise InvalidInput("monitor", draft.monitor, f"expected one of {', '.join(sorted(monitor_ids))}")
     severity = checks.severity_of(draft.severity)

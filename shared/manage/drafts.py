@@ -84,6 +84,16 @@ class RuleChanges(Frozen):
         return given
 
 
+def draft_rule(given: Mapping[str, Any]) -> RuleDraft:
+    """A draft from loose values, such as options or JSON. Raises InvalidInput."""
+    return checks.checked(RuleDraft, given)
+
+
+def changes_of_rule(given: Mapping[str, Any]) -> RuleChanges:
+    """Changes from loose values, such as options or JSON. Raises InvalidInput."""
+    return checks.checked(RuleChanges, given)
+
+
 def _web_address(url: str) -> str:
     if url and not url.startswith(("http://", "https://")):
         raise InvalidInput("runbook_url", url, "expected an address that begins with https:// or http://")

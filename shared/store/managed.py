@@ -118,7 +118,10 @@ def missing(tx: Tx, kind: Kind, wanted: str) -> NotFound:
     close = difflib.get_close_matches(wanted.strip().casefold(), known, n=1, cutoff=0.5)
     if close:
         return NotFound(kind.word, wanted, f"did you mean {known[close[0]]!r}?")
-    return NotFound(kind.word, wanted, "" if names else f"there are no {kind.word}s yet")
+    if not names:
+        return NotFound(kind.word, wanted, f"there are no {kind.word}s yet")
+    some = ", ".join(repr(name) for _, name in names[:5]) + (", …" if len(names) > 5 else "")
+    return NotFound(kind.word, wanted, f"there are {some}")
 
 
 def _names(tx: Tx, kind: Kind) -> list[tuple[str, str]]:

@@ -1,0 +1,46 @@
+"""The command line: the same use cases as the conversation, on the same database as the functions.
+
+An edge: it reads the clock and the environment, calls one use case, and prints. An error that was expected is one
+sentence on stderr and exit status 2.
+"""
+
+import logging
+import sys
+
+import typer
+
+from shared import terminal
+from shared.cli import alerts, monitors, operate, rules
+from shared.errors import TocsinError
+from shared.settings import SettingsError
+
+app = typer.Typer(
+    name="tocsin",
+    help="Serverless alerting: monitors say where points are, rules when you want to be told, alerts what happens.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(monitors.app, name="monitors")
+app.add_typer(rules.app, name="rules")
+app.add_typer(alerts.app, name="alerts")
+app.add_typer(operate.channels, name="channels")
+app.command("migrate")(operate.migrate)
+app.command("demo")(operate.demo)
+app.command("tick")(operate.tick)
+app.command(
+    "serve",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)(operate.serve)
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    # What a function would log at length, a command says itself.
+    logging.basicConfig(level=logging.ERROR, format="%(message)s")
+    try:
+        app()
+    except (TocsinError, SettingsError) as error:
+        terminal.fail(str(error))
+        sys.exit(2)

@@ -1,0 +1,107 @@
+"""`tocsin migrate | demo | tick | serve | channels`: what runs Tocsin rather than what it watches."""
+
+import importlib
+import logging
+from typing import Annotated
+
+import typer
+
+from shared import manage, terminal
+from shared.cli import context
+from shared.errors import InvalidInput
+from shared.events import Tick
+from shared.settings import settings
+from shared.store import migrate as schema
+from shared.store.engine import open_store
+
+channels = typer.Typer(help="Channels: where people are told.", no_args_is_help=True)
+
+
+def migrate() -> None:
+    """Bring the database up to date. Safe to repeat, and while everything runs."""
+    found = settings()
+    store = open_store(found.database_url.get_secret_value(), found.tenant, found.state_dir)
+    before = schema.revision(store)
+    if before >= schema.NEWEST:
+        terminal.say(f"The database is up to date (revision {before}).")
+    else:
+        terminal.say(f"The database is now at revision {schema.migrate(store)}.")
+    store.close()
+
+
+def demo(
+    if_empty: Annotated[
+        bool, typer.Option("--if-empty", help="Do nothing where there is something.")
+    ] = False,
+) -> None:
+    """Fill an empty database with monitors and rules of this machine."""
+    with context.opened() as wiring:
+        seeded = manage.seed_demo(wiring, if_empty=if_empty, actor=context.actor(), now=wiring.clock())
+    if seeded.rules:
+        terminal.say(f"Added {len(seeded.monitors)} monitors and {len(seeded.rules)} rules.")
+    else:
+        terminal.say("There is something already; nothing was added.")
+
+
+def tick(
+    at: Annotated[str, typer.Option(help="The time to evaluate: now, or 2030-01-31T18:00.")] = "now",
+    interval: Annotated[str, typer.Option(help="Seconds between ticks, as in the PingSource.")] = "30",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would happen; write and send nothing.")
+    ] = False,
+    json: context.Json = False,
+) -> None:
+    """Evaluate all rules once."""
+    # Not at the top: the evaluator brings numpy and every adapter, which no other command needs.
+    from shared import tick as ticking
+
+    logging.getLogger("tocsin").setLevel(logging.INFO)
+    step = manage.seconds_of("--interval", interval) * 1000
+    if step < 1:
+        raise InvalidInput("--interval", interval, "expected at least one second")
+    with context.opened() as wiring:
+        time = terminal.moment("--at", at, wiring.clock(), -1)
+        asked = Tick(time // step * step, step // 1000)
+        report = ticking.dry_run(asked, wiring) if dry_run else ticking.run(asked, wiring)
+    if report is None:
+        terminal.say(
+            f"Slot {terminal.when(asked.slot)} is done or taken, or too far from the database's clock."
+        )
+    elif json:
+        terminal.as_json(report)
+    else:
+        names = ("rules", "series", "queries", "points", "transitions", "notifications", "skipped", "errors")
+        counts = [(name.capitalize(), getattr(report, name)) for name in names]
+        terminal.facts([("Slot", terminal.when(report.slot)), *counts, ("Error", report.error)])
+
+
+def serve(ctx: typer.Context) -> None:
+    """Run everything on this machine (`tocsin serve --help` lists the options of the local stack)."""
+    # By name: the local stack knows manifests and HTTP only, and nothing of this package may depend on it.
+    local = importlib.import_module("knative.local.__main__")
+    raise typer.Exit(local.main(ctx.args))
+
+
+@channels.command("list")
+def list_channels(json: context.Json = False) -> None:
+    """List the configured channels and how they do."""
+    with context.opened() as wiring:
+        found = manage.list_channels(wiring)
+    if json:
+        terminal.as_json(found)
+        return
+    rows = [
+        (
+            one.channel.name,
+            one.channel.kind,
+            "yes" if one.channel.default else "",
+            one.channel.timezone,
+            f"{one.health}: {one.reason}" if one.reason else one.health,
+        )
+        for one in found
+    ]
+    terminal.table(
+        ("Name", "Kind", "Default", "Zone", "Health"),
+        rows,
+        "No channels are configured.",
+    )

@@ -1,0 +1,233 @@
+"""`tocsin rules …`: when people want to be told."""
+
+import json as jsonlib
+from typing import Annotated
+
+import typer
+
+from shared import manage, terminal
+from shared.cli import context, options
+from shared.errors import InvalidInput
+from shared.model import Rule
+
+app = typer.Typer(help="Rules: a condition on a monitor, and how it is told.", no_args_is_help=True)
+
+Title = Annotated[str, typer.Argument(help="Id or title of the rule.")]
+
+
+@app.command()
+def add(
+    title: Annotated[str, typer.Argument(help="What people will read first.")],
+    monitor: options.MonitorName = None,
+    match: options.Match = None,
+    condition: options.Condition = None,
+    when: options.When = None,
+    severity: options.Severity = None,
+    cooldown: options.Cooldown = None,
+    repeat: options.Repeat = None,
+    group: options.Group = None,
+    channel: options.Channels = None,
+    label: options.Labels = None,
+    description: options.Description = None,
+    runbook: options.Runbook = None,
+    disabled: Annotated[bool, typer.Option("--disabled", help="Add it without evaluating it yet.")] = False,
+    rule_id: Annotated[str | None, typer.Option("--id", help="An id of your own: rule_…")] = None,
+    json: context.Json = False,
+) -> None:
+    """Add a rule."""
+    given = options.given(
+        monitor=monitor,
+        match=match,
+        condition=condition,
+        when=when,
+        severity=severity,
+        cooldown=cooldown,
+        repeat=repeat,
+        group=group,
+        channel=channel,
+        label=label,
+        description=description,
+        runbook=runbook,
+    )
+    if "condition" not in given:
+        raise InvalidInput("--when", None, "a rule needs --when 'price > 60000' or --condition with JSON")
+    draft = manage.draft_rule({**given, "title": title, "enabled": not disabled, "id": rule_id})
+    with context.opened() as wiring:
+        written = manage.create_rule(wiring, draft, actor=context.actor(), now=wiring.clock())
+    _tell("Added", written, json)
+
+
+@app.command()
+def edit(
+    rule: Title,
+    title: Annotated[str | None, typer.Option(help="The new title.")] = None,
+    monitor: options.MonitorName = None,
+    match: options.Match = None,
+    condition: options.Condition = None,
+    when: options.When = None,
+    severity: options.Severity = None,
+    cooldown: options.Cooldown = None,
+    repeat: options.Repeat = None,
+    group: options.Group = None,
+    channel: options.Channels = None,
+    default_channels: Annotated[
+        bool, typer.Option("--default-channels", help="Tell the default channels.")
+    ] = False,
+    label: options.Labels = None,
+    description: options.Description = None,
+    runbook: options.Runbook = None,
+    json: context.Json = False,
+) -> None:
+    """Change of a rule only what is given."""
+    given = options.given(
+        monitor=monitor,
+        match=match,
+        condition=condition,
+        when=when,
+        severity=severity,
+        cooldown=cooldown,
+        repeat=repeat,
+        group=group,
+        channel=channel,
+        label=label,
+        description=description,
+        runbook=runbook,
+    )
+    if title is not None:
+        given["title"] = title
+    if default_channels:
+        given["channels"] = None
+    changes = manage.changes_of_rule(given)
+    with context.opened() as wiring:
+        written = manage.update_rule(wiring, rule, changes, actor=context.actor(), now=wiring.clock())
+    _tell("Changed", written, json)
+
+
+def _tell(done: str, written: manage.RuleWritten, json: bool) -> None:
+    for text in written.warnings:
+        terminal.warn(text)
+    if json:
+        terminal.as_json(written.rule)
+    else:
+        terminal.say(f"{done} rule {written.rule.id}: {written.rule.title}")
+
+
+@app.command("list")
+def show_all(
+    enabled: Annotated[bool | None, typer.Option("--enabled/--disabled", help="Only these.")] = None,
+    monitor: Annotated[str, typer.Option(help="Only on this monitor (id or name).")] = "",
+    severity: options.Severity = None,
+    words: Annotated[
+        str, typer.Option("--search", help="Only with these words in title or description.")
+    ] = "",
+    limit: context.Limit = 100,
+    cursor: context.Cursor = "",
+    json: context.Json = False,
+) -> None:
+    """List rules, oldest first, and how they do."""
+    with context.opened() as wiring:
+        page = manage.list_rules(
+            wiring,
+            enabled=enabled,
+            monitor=monitor,
+            severity=severity,
+            words=words,
+            limit=limit,
+            cursor=cursor,
+        )
+    if json:
+        terminal.as_json(page)
+        return
+    rows = [
+        (
+            one.rule.id,
+            one.rule.title,
+            one.condition_text,
+            one.rule.severity.word,
+            _state(one.rule, one.standing),
+        )
+        for one in page.items
+    ]
+    empty = "There are no rules. `tocsin rules add` makes one; `tocsin demo` fills an empty database."
+    terminal.table(("Id", "Title", "Condition", "Severity", "State"), rows, empty)
+    if page.cursor:
+        terminal.say(f"More: --cursor {page.cursor}")
+
+
+@app.command()
+def show(rule: Title, json: context.Json = False) -> None:
+    """Show everything about one rule."""
+    with context.opened() as wiring:
+        detail = manage.get_rule(wiring, rule)
+    if json:
+        terminal.as_json(detail)
+        return
+    found = detail.rule
+    health = detail.standing
+    terminal.facts(
+        [
+            ("Id", found.id),
+            ("Title", found.title),
+            ("Description", found.description),
+            ("Condition", detail.condition_text),
+            ("Monitor", f"{detail.monitor.name} ({detail.monitor.id})" if detail.monitor else ""),
+            ("Selector", jsonlib.dumps(found.selector.model_dump()) if found.selector else ""),
+            ("Severity", found.severity.word),
+            ("State", _state(found, health)),
+            ("Health", _health(health)),
+            ("Channels", ", ".join(found.channels) if found.channels is not None else _defaults(detail.told)),
+            ("Cooldown", terminal.lasting(found.cooldown_seconds)),
+            (
+                "Reminders",
+                f"every {terminal.lasting(found.repeat_seconds)}" if found.repeat_seconds else "off",
+            ),
+            ("Grouping", terminal.lasting(found.group_seconds)),
+            ("Labels", ", ".join(f"{name}={value}" for name, value in found.labels.items())),
+            ("Runbook", found.runbook_url),
+            ("Version", found.version),
+            ("Changed", terminal.when(found.updated_at)),
+        ]
+    )
+
+
+def _defaults(told: tuple[str, ...]) -> str:
+    return f"the default ones ({', '.join(told) or 'none are configured'})"
+
+
+def _health(standing: manage.RuleStanding) -> str:
+    reason, since = standing.health_reason, terminal.when(standing.health_since)
+    return f"{standing.health}: {reason}, since {since}" if reason else standing.health
+
+
+def _state(rule: Rule, standing: manage.RuleStanding) -> str:
+    if standing.firing:
+        return f"firing {standing.firing}" if standing.firing > 1 else "firing"
+    if not rule.enabled:
+        return "disabled"
+    return {"no_data": "no data"}.get(standing.health, standing.health)
+
+
+@app.command()
+def enable(rule: Title) -> None:
+    """Evaluate a rule again."""
+    _set_enabled(rule, True)
+
+
+@app.command()
+def disable(rule: Title) -> None:
+    """Stop evaluating a rule; its alerts close."""
+    _set_enabled(rule, False)
+
+
+def _set_enabled(wanted: str, enabled: bool) -> None:
+    with context.opened() as wiring:
+        rule = manage.set_enabled(wiring, wanted, enabled, actor=context.actor(), now=wiring.clock())
+    terminal.say(f"{'Enabled' if enabled else 'Disabled'} rule {rule.id}: {rule.title}")
+
+
+@app.command()
+def delete(rule: Title) -> None:
+    """Delete a rule; its alerts close."""
+    with context.opened() as wiring:
+        deleted = manage.delete_rule(wiring, rule, actor=context.actor(), now=wiring.clock())
+    terminal.say(f"Deleted rule {deleted.id}: {deleted.title}")
