@@ -3,8 +3,8 @@
 One line is parsed by `line-protocol-parser`; this file finds the lines (a quoted text may hold line ends), adds
 times and precision, and says what is wrong in which line. A batch is read whole or refused whole.
 
-Two differences from a server: `3u` (unsigned) is kept as an integer, and a field that is given twice in one line
-keeps its first value.
+Three differences from a server: `3u` (unsigned) is kept as an integer, a field that is given twice in one line
+keeps its first value, and a number nearer to zero than 2.3e-308 is refused.
 """
 
 import re

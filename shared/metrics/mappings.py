@@ -138,9 +138,17 @@ _STATUS_TAGS = frozenset(
     | {"error", "err", "message", "msg", "reason", "verification", "success", "ok", "up", "health"}
     | {"mode", "label", "version"}
 )
-_STATUS_ENDS = tuple(
-    "_status _state _result _error _message status_code error_code result_code response_code exit_code "
-    "return_code verification_code".split()  # noqa: SIM905 - a list of words reads better than one of strings
+_STATUS_ENDS = (
+    *("_status", "_state", "_result", "_error", "_message"),
+    *(
+        "status_code",
+        "error_code",
+        "result_code",
+        "response_code",
+        "exit_code",
+        "return_code",
+        "verification_code",
+    ),
 )
 _REQUEST_TAGS = re.compile(
     r"(^|_)(request|req|trace|span|session|correlation|transaction|message)_?id$|^uuid$", re.I

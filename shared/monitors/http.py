@@ -4,6 +4,7 @@ Redirects are followed three times; a body is not read. It decides nothing: what
 """
 
 import asyncio
+import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -14,6 +15,8 @@ import httpx
 
 from shared.errors import InvalidInput
 from shared.monitors.points import Point
+
+log = logging.getLogger(__name__)
 
 SETTING = "TOCSIN_MONITOR_URLS"
 TIMEOUT_SECONDS = 10.0
@@ -76,16 +79,22 @@ async def _check_all(targets: Sequence[Target], now: int, timeout_seconds: float
 async def _check(
     client: httpx.AsyncClient, permits: asyncio.Semaphore, target: Target, now: int, timeout_seconds: float
 ) -> Point:
-    status, elapsed = 0, 0.0
     async with permits:
         started = time.monotonic()
-        try:
-            # httpx bounds each step; redirects and a server that trickles need a bound over all of them.
-            async with asyncio.timeout(timeout_seconds), client.stream("GET", target.url) as reply:
-                status, elapsed = reply.status_code, (time.monotonic() - started) * 1000
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError):
-            pass  # no answer is what the point will say
+        status = await _status(client, target.url, timeout_seconds)
+        elapsed = (time.monotonic() - started) * 1000
     fields: dict[str, int | float] = {"is_up": int(0 < status < 400), "status_code": status}
     if status:
         fields["response_time"] = round(elapsed, 3)
     return Point(MEASUREMENT, {"name": target.name, "url": target.url}, fields, now)
+
+
+async def _status(client: httpx.AsyncClient, url: str, timeout_seconds: float) -> int:
+    """The final status, or 0 when there is no answer."""
+    try:
+        # httpx bounds each step; redirects and a server that trickles need a bound over all of them.
+        async with asyncio.timeout(timeout_seconds), client.stream("GET", url) as reply:
+            return reply.status_code
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+        log.debug("%s: no answer: %r", url, error)
+        return 0

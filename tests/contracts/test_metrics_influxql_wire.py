@@ -159,6 +159,7 @@ def test_an_answer_that_stalls_ends_at_the_deadline(sink: Sink, store: MetricSto
 def test_an_answer_that_stalls_halfway_does_not_get_its_time_twice() -> None:
     body = chunk([1, "x", 1, 1], partial=True)
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
+    over = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def half_an_answer() -> None:
@@ -166,8 +167,7 @@ def test_an_answer_that_stalls_halfway_does_not_get_its_time_twice() -> None:
             with connection:
                 connection.recv(65_536)
                 connection.sendall(head + body)
-                connection.settimeout(10)
-                connection.recv(1)  # until the client leaves
+                over.wait(10)
 
         thread = threading.Thread(target=half_an_answer)
         thread.start()
@@ -176,6 +176,7 @@ def test_an_answer_that_stalls_halfway_does_not_get_its_time_twice() -> None:
         with pytest.raises(QueryFailed, match=r"no complete answer within 0\.8 seconds"):
             store.read(QUERY, 0.8)
         assert time.monotonic() - started < 1.5
+        over.set()
         store.close()
         thread.join(10)
 

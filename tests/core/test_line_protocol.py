@@ -121,7 +121,10 @@ _NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0\n\r"), min_
 )
 _TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 _VALUES = st.one_of(
-    st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False, allow_infinity=False), _TEXTS
+    st.booleans(),
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False),
+    _TEXTS,
 )
 
 

@@ -75,6 +75,12 @@ def test_a_compressed_batch_is_kept(client: httpx.Client, store: MetricStore) ->
     assert points(store, "zipped") == [(3.0,)]
 
 
+def test_a_batch_that_calls_itself_a_form_is_kept(client: httpx.Client, store: MetricStore) -> None:
+    curl = {"Content-Type": "application/x-www-form-urlencoded"}  # what `curl --data-binary` says
+    assert client.post("/write?db=x", content=b"form,a=b v=1\n", headers=curl).status_code == 204
+    assert points(store, "form", "a") == [("b", 1.0)]
+
+
 def test_a_batch_in_pieces_without_a_length_is_kept(client: httpx.Client, store: MetricStore) -> None:
     reply = client.post("/write", content=iter([b"pieces v=1\n", b"pieces,a=b v=2\n"]))
     assert reply.status_code == 204

@@ -1,16 +1,14 @@
-"""What InfluxDB's writers say and expect: paths, parameters, compression and error bodies. It keeps nothing itself.
+"""InfluxDB's write endpoints without a web framework: paths, parameters, compression and error bodies.
 
 Writing only: whoever wants to query uses an InfluxDB. A batch is kept whole or, when a line of it is bad, not at all.
 """
 
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import IO
-
-import flask
-from flask.typing import ResponseReturnValue
+from typing import IO, Any
 
 from shared.errors import InvalidInput, QueryFailed, Unavailable
 from shared.metrics import MetricStore
@@ -30,6 +28,27 @@ _VERSION = {"X-Influxdb-Version": "tocsin", "X-Influxdb-Build": "tocsin"}
 _VALID_PATHS = "valid are POST /write, POST /api/v2/write, GET /ping and GET /health"
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a writer sent. Header names are lower case; `values` are the query's and a form's parameters."""
+
+    method: str
+    path: str
+    values: Mapping[str, str]
+    headers: Mapping[str, str]
+    length: int | None
+    stream: IO[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What to say: a JSON body, or none."""
+
+    status: HTTPStatus
+    body: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] = field(default_factory=lambda: _VERSION)
+
+
 class _Refused(Exception):
     """The request ends here, with this status."""
 
@@ -38,7 +57,7 @@ class _Refused(Exception):
         super().__init__(message)
 
 
-def answer(request: flask.Request, metrics: Callable[[], MetricStore]) -> ResponseReturnValue:
+def answer(request: Request, metrics: Callable[[], MetricStore]) -> Answer:
     """The answer to any request; errors in the form that the caller's version knows."""
     try:
         return _answer(request, metrics)
@@ -53,8 +72,8 @@ def answer(request: flask.Request, metrics: Callable[[], MetricStore]) -> Respon
         return _error(request, HTTPStatus.SERVICE_UNAVAILABLE, str(error))
 
 
-def _answer(request: flask.Request, metrics: Callable[[], MetricStore]) -> ResponseReturnValue:
-    given = request.args
+def _answer(request: Request, metrics: Callable[[], MetricStore]) -> Answer:
+    given = request.values
     match request.method, request.path:
         case "POST", "/write":
             metrics().write(_body(request), given.get("db", ""), given.get("precision", "ns"))
@@ -63,25 +82,24 @@ def _answer(request: flask.Request, metrics: Callable[[], MetricStore]) -> Respo
         case "GET" | "HEAD", "/ping":
             pass
         case "GET" | "HEAD", "/health":
-            return {"name": "tocsin", "status": "pass", "message": "ready for writes"}
+            return Answer(HTTPStatus.OK, {"name": "tocsin", "status": "pass", "message": "ready for writes"})
         case "POST" | "GET", "/query" if request.values.get("q", "").upper().startswith("CREATE DATABASE"):
-            return {
-                "results": [{"statement_id": 0}]
-            }  # Telegraf asks before it writes; every database is there
+            # Telegraf asks before it writes; here every database is there.
+            return Answer(HTTPStatus.OK, {"results": [{"statement_id": 0}]})
         case _, "/write" | "/api/v2/write":
             raise _Refused(HTTPStatus.METHOD_NOT_ALLOWED, f"{request.method} is not offered; {_VALID_PATHS}")
         case _:
             raise _Refused(HTTPStatus.NOT_FOUND, f"{request.path} is not offered; {_VALID_PATHS}")
-    return "", HTTPStatus.NO_CONTENT, _VERSION
+    return Answer(HTTPStatus.NO_CONTENT)
 
 
-def _body(request: flask.Request) -> bytes:
-    if (request.content_length or 0) > MAX_BODY_BYTES:
+def _body(request: Request) -> bytes:
+    if (request.length or 0) > MAX_BODY_BYTES:
         raise _too_large()
     body = _read(request.stream, MAX_BODY_BYTES + 1)
-    if len(body) < min(request.content_length or 0, MAX_BODY_BYTES):
+    if len(body) < min(request.length or 0, MAX_BODY_BYTES):
         raise _Refused(HTTPStatus.BAD_REQUEST, "the body ends before its Content-Length")
-    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding == "gzip":
         body = _unpacked(body)
     elif encoding != "identity":
@@ -121,9 +139,8 @@ def _too_large() -> _Refused:
     )
 
 
-def _error(request: flask.Request, status: HTTPStatus, message: str) -> ResponseReturnValue:
+def _error(request: Request, status: HTTPStatus, message: str) -> Answer:
     if request.path.startswith("/api/v2/"):
-        body = {"code": _V2_CODES.get(status, "internal error"), "message": message}
-        return body, status, _VERSION
+        return Answer(status, {"code": _V2_CODES.get(status, "internal error"), "message": message})
     header = re.sub(r"[^ -~]+", "?", message)[:500]  # a header holds ASCII, and no line ends
-    return {"error": message}, status, _VERSION | {"X-Influxdb-Error": header}
+    return Answer(status, {"error": message}, _VERSION | {"X-Influxdb-Error": header})
