@@ -62,8 +62,18 @@ def check_address(
         raise Refused(f"its URL must begin with https://, not {scheme}://")
     if vendor and not is_host(host, vendor):
         raise Refused(f"its URL must point to {' or '.join(vendor)}, not to {host}")
+    if _is_disguised(host):
+        raise Refused("its URL must write an IP address as four decimal numbers")
     if port not in PORTS:
         raise Refused(f"its URL must use port 443 or 8443, not {port}")
+
+
+def _is_disguised(host: str) -> bool:
+    """Whether resolvers read the host as an IPv4 address although it doesn't look like one: 127.1, 0x7f.1, 2130706433."""
+    try:
+        return socket.inet_ntoa(socket.inet_aton(host)) != host
+    except OSError:
+        return False
 
 
 class GuardedBackend(httpcore.NetworkBackend):
