@@ -69,7 +69,7 @@ def check_address(
 
 
 def _is_disguised(host: str) -> bool:
-    """Whether resolvers read the host as an IPv4 address although it doesn't look like one: 127.1, 0x7f.1, 2130706433."""
+    """Whether resolvers read the host as an IPv4 address that is not written as one: 127.1, 0x7f.1, 2130706433."""
     try:
         return socket.inet_ntoa(socket.inet_aton(host)) != host
     except OSError:

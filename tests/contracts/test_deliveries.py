@@ -8,7 +8,7 @@ from typing import TypeVar
 import pytest
 
 from shared.model import DeliveryState, EventKind
-from shared.store import channel_state, claims, deliveries, outbox
+from shared.store import channel_state, claims, deliveries, outbox, tables
 from shared.store.deliveries import Claim, NewDelivery, Result
 from shared.store.engine import Store, Tx
 from tests.support.deliveries import alert, announce, empty_store, make_due, notification, open_outbox, rows
@@ -203,7 +203,7 @@ def test_a_dead_channel_gives_one_probe_at_a_time_and_works_again_after_one_or_a
         )
 
     def let_time_pass() -> None:
-        table = channel_state.channel_state
+        table = tables.channel_state
         store.write(lambda tx: tx.conn.execute(table.update().values(next_send_at=0)))
 
     turn(store)
