@@ -50,6 +50,10 @@ class RuleBook:
         """How many rules are enabled."""
         return len(self.rows) - len(self.inactive)
 
+    def __bool__(self) -> bool:
+        """A book without enabled rules is a book all the same: only None is none."""
+        return True
+
     def entry(self, rule_id: str) -> RuleEntry:
         """The rule; made when first asked for. NotFound if the book never saw it."""
         if rule_id not in self._entries:
@@ -142,7 +146,7 @@ def _decide_policy(tenant: str, row: RuleRow, compiled: Compiled | None) -> Deci
 def updated(book: RuleBook | None, rows: BookRows, *, tenant: str = "default") -> RuleBook:
     """The book with the rows applied: only changed rules and monitors are compiled again, only query groups that
     they touch are laid out again. None: from nothing."""
-    old = book or RuleBook(0, tenant, (), {}, {}, {}, {}, {}, {})
+    old = RuleBook(0, tenant, (), {}, {}, {}, {}, {}, {}) if book is None else book
     maker = _Maker(old)
     maker.take_monitors(rows.monitors)
     maker.take_rules(rows.rules)
@@ -158,6 +162,12 @@ def updated(book: RuleBook | None, rows: BookRows, *, tenant: str = "default") -
         maker.compiled,
         maker.targets,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    health: Health
+    reason: str
 
 
 class _Maker:
@@ -221,20 +231,22 @@ class _Maker:
             if row.selector is not None and index is None:
                 index = MonitorIndex(self.monitors.values())
             found = self._found(row, index)
-            if isinstance(found, str):
-                self.problems[rule_id] = (Health.ERROR if row.selector is None else Health.NO_DATA, found)
-                continue
-            self.targets[rule_id] = found
-            self.dirty.update(self.monitors[monitor_id].group for monitor_id in found)
+            if isinstance(found, tuple):
+                self.targets[rule_id] = found
+                self.dirty.update(self.monitors[monitor_id].group for monitor_id in found)
+            else:
+                self.problems[rule_id] = found.health, found.reason
 
-    def _found(self, row: RuleRow, index: MonitorIndex | None) -> tuple[str, ...] | str:
+    def _found(self, row: RuleRow, index: MonitorIndex | None) -> "tuple[str, ...] | _Problem":
         if row.selector is None or index is None:
-            known = row.monitor_id in self.monitors
-            return (row.monitor_id or "",) if known else f"monitor {row.monitor_id} does not exist"
+            if row.monitor_id in self.monitors:
+                return (row.monitor_id,)
+            return _Problem(Health.ERROR, f"monitor {row.monitor_id} does not exist")
         try:
-            return index.matching(json.loads(row.selector)) or "no monitor matches the selector"
+            found = index.matching(json.loads(row.selector))
         except _UNREADABLE as error:
-            return f"the stored selector can't be read: {error}"
+            return _Problem(Health.ERROR, f"the stored selector can't be read: {error}")
+        return found or _Problem(Health.NO_DATA, "no monitor matches the selector")
 
     def groups(self) -> tuple[QueryGroup, ...]:
         """The query groups, of which only the dirty ones are laid out again."""

@@ -106,15 +106,20 @@ def monitor_row(name: str = "m", **changes: Any) -> MonitorRow:
 
 
 def rule_row(name: str = "r", condition: Mapping[str, Any] | str = "usage > 80", **changes: Any) -> RuleRow:
-    """A rule on monitor `m`; the condition is JSON, or `field operator value`."""
+    """A rule on monitor `m`; the condition is an object, `field operator value`, or raw text."""
     row: dict[str, Any] = {
         "id": f"rule_{name}", "monitor_id": "mon_m", "selector": None, "title": name, "description": "",
-        "condition": condition if isinstance(condition, Mapping) else threshold(condition), "severity": 2,
+        "condition": condition if isinstance(condition, Mapping) else _condition(condition), "severity": 2,
         "channels": None, "cooldown_seconds": 300, "repeat_seconds": 0, "group_seconds": 60, "labels": {},
         "runbook_url": "", "enabled": True, "deleted": False,
     } | changes  # fmt: skip
     texts = {key: None if row[key] is None else _text(row[key]) for key in ("selector", "channels")}
     return RuleRow(**row | texts | {key: _text(row[key]) for key in ("condition", "labels")})
+
+
+def _condition(words: str) -> dict[str, Any] | str:
+    """`usage > 80` as a condition; anything else as it is, for rows that nobody validated."""
+    return threshold(words) if words.count(" ") >= 2 else words
 
 
 def _text(value: object) -> str:
