@@ -135,7 +135,7 @@ def delete_monitor(ports: Ports, wanted: str, *, actor: str, now: Millis) -> Mon
         titles = rules.titles_on(tx, monitor.id)
         if titles:
             some = ", ".join(repr(title) for title in titles[:3]) + (", …" if len(titles) > 3 else "")
-            raise InvalidInput("monitor", wanted, f"{len(titles)} rules need it: {some}", "Delete them first")
+            raise InvalidInput("monitor", wanted, f"rules need it: {some}", "Delete them first")
         audit.record(tx, now, actor, "monitor.delete", monitor.id, monitor.model_dump(mode="json"))
         return monitor
 
