@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shared.columns import SampleQuery, Samples
 from shared.errors import QueryFailed
@@ -91,16 +92,18 @@ def results(document: bytes, what: str) -> list[dict[str, Any]]:
         raise QueryFailed(f"{what}: the metric store answered no JSON: {document[:120]!r}") from None
     if not isinstance(parsed, dict):
         raise QueryFailed(f"{what}: the metric store answered no JSON object: {document[:120]!r}")
-    found: list[dict[str, Any]] = parsed.get("results", [])
+    found: list[dict[str, Any]] = parsed.get("results") or []
     # An error may stand in an answer of status 200, behind good rows.
     for part in (parsed, *found, *(series for result in found for series in result.get("series", ()))):
         if part.get("error"):
             raise QueryFailed(f"{what}: the metric store says: {part['error']}")
+    if not found:
+        raise QueryFailed(f"{what}: the metric store answered no results: {document[:120]!r}")
     return found
 
 
 class Rows:
-    """Collects the chunks of one SELECT. `partial` says whether the last one promised more."""
+    """Collects the chunks of one SELECT. `partial` says that more must come: at first, and as each chunk says."""
 
     def __init__(self, query: SampleQuery) -> None:
         self._query = query
@@ -109,7 +112,7 @@ class Rows:
         self._tags = [TagBuilder() for _ in self._tag_names]
         self._fields = [FieldBuilder() for _ in self._field_names]
         self._beyond = 0
-        self.partial = False
+        self.partial = True
 
     def add(self, document: bytes) -> None:
         """Read one chunk. Raises QueryFailed for an error inside it."""
@@ -124,15 +127,16 @@ class Rows:
             raise QueryFailed(
                 f"{self._query.measurement}: expected {wanted} columns, the metric store sent {names}"
             )
-        times = np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
+        if not rows:
+            return
+        times, columns = _transposed(rows)
         inside = times < self._query.stop
         if not inside.all():
             # 1.8 answers the row at `stop` to some queries, though it was asked for rows before it.
             self._beyond += int(np.count_nonzero(~inside))
-            rows = [row for row, keep in zip(rows, inside.tolist(), strict=True) if keep]
-            times = times[inside]
+            self._add_rows(names, [row for row, keep in zip(rows, inside.tolist(), strict=True) if keep])
+            return
         self._times.append(times)
-        columns = list(zip(*rows, strict=True))[1:wanted] if rows else []
         # By place, not by name: a tag and a field may share theirs, and then the server renames one.
         builders: list[TagBuilder | FieldBuilder] = [*self._tags, *self._fields]
         for builder, column in zip(builders, columns, strict=False):
@@ -150,3 +154,9 @@ class Rows:
         for name in self._query.fields:
             fields.setdefault(name, empty_field(len(time)))
         return Samples(time, tags, fields, self._beyond, bytes_read)
+
+
+def _transposed(rows: Sequence[Sequence[Any]]) -> tuple[NDArray[np.int64], list[tuple[Any, ...]]]:
+    """The times of some rows, and their other columns."""
+    times, *columns = zip(*rows, strict=True)
+    return np.array(times, np.int64), columns

@@ -105,6 +105,9 @@ def test_numbers_that_are_none_are_absent(sink: Sink, store: MetricStore) -> Non
         ),
         (Reply(body=chunk([1, "x", 1, 1], partial=True)), "stopped before its end"),
         (Reply(body=chunk([1, 1], columns=["time", "v"])), "expected 4 columns"),
+        (Reply(body=b""), "stopped before its end"),
+        (Reply(body=b"{}"), "no results"),
+        (Reply(body=b'{"results":null}'), "no results"),
         (Reply(body=b"<html>login</html>"), "no JSON"),
         (Reply(body=b"[1]"), "no JSON object"),
         (
