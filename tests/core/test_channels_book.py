@@ -13,7 +13,7 @@ from shared.errors import InvalidInput, NotFound
 from tests.support.deliveries import channels_file
 
 OPS = {"name": "ops", "kind": "slack", "default": True}
-TEAM = {
+TEAM: dict[str, Any] = {
     "name": "team",
     "kind": "email",
     "settings": {"from": "a@b.example", "to": ["x@b.example", "y@b.example"]},
