@@ -120,7 +120,8 @@ def missing(tx: Tx, kind: Kind, wanted: str) -> NotFound:
         return NotFound(kind.word, wanted, f"did you mean {known[close[0]]!r}?")
     if not names:
         return NotFound(kind.word, wanted, f"there are no {kind.word}s yet")
-    some = ", ".join(repr(name) for _, name in names[:5]) + (", …" if len(names) > 5 else "")
+    known_names = list(dict.fromkeys(name for _, name in names))
+    some = ", ".join(repr(name) for name in known_names[:5]) + (", …" if len(known_names) > 5 else "")
     return NotFound(kind.word, wanted, f"there are {some}")
 
 
