@@ -130,20 +130,21 @@ def lay_out(key: GroupKey, targets: Iterable[Target]) -> QueryGroup:
 
 def _shape(filter_tags: tuple[str, ...], key_tags: tuple[str, ...], parts: _ShapeParts) -> Shape:
     vocabulary: dict[str, dict[str, int]] = {tag: {} for tag in filter_tags}
-    books = [vocabulary[tag] for tag in filter_tags]
-    rows: list[list[int]] = []
+    rows: list[tuple[str, ...]] = []
     owners: list[int] = []
     for values, where in parts.wheres.items():
         for combination in product(*values):
-            rows.append(
-                [book.setdefault(value, len(book)) for book, value in zip(books, combination, strict=True)]
-            )
+            rows.append(combination)
             owners.append(where)
+    columns = [
+        [book.setdefault(row[number], len(book)) for row in rows]
+        for number, book in enumerate(vocabulary[tag] for tag in filter_tags)
+    ]
     return Shape(
         filter_tags=filter_tags,
         key_tags=key_tags,
         vocabulary=vocabulary,
-        combinations=np.array(rows, np.int64).reshape(len(rows), len(filter_tags)),
+        combinations=np.array(columns, np.int64).reshape(len(filter_tags), len(rows)).T,
         combination_where=np.array(owners, np.int64),
         where_count=len(parts.wheres),
         batches=tuple(batch.batch() for batch in parts.batches.values()),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from shared.columns import Samples
 from shared.conditions import condition_type
-from shared.conditions._cells import Status
+from shared.conditions._cells import Cells, Status
 from shared.conditions._interface import Measured, Pairs
 from shared.conditions._options import duration
 from shared.conditions._sort import Sorted, sort_rows
@@ -24,6 +24,9 @@ from shared.plan import Batch, QueryGroup
 from shared.series import parse_series_key, series_id, series_key
 
 Ints = NDArray[np.int64]
+
+FEW = 8
+"""A batch that needs less than one in this many series aggregates over those alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,12 +214,21 @@ def measure(group: QueryGroup, samples: Samples, stop: Millis) -> Readings:
 
 def _measured(batch: Batch, shape: Sorted) -> _Piece:
     row, cell = shape.pairs(batch.wheres)
-    pairs = Pairs(row, cell, batch.numbers, batch.texts)
-    measured = condition_type(batch.type).measure(batch.signature, pairs, shape.cells)
+    cells, local = _needed(shape.cells, cell)
+    pairs = Pairs(row, local, batch.numbers, batch.texts)
+    measured = condition_type(batch.type).measure(batch.signature, pairs, cells)
     with_data = measured.status != Status.ABSENT
     if not with_data.all():
         row, cell, measured = row[with_data], cell[with_data], measured.only(with_data)
     return _Piece(batch, shape, measured, batch.targets[row], cell)
+
+
+def _needed(cells: Cells, cell: Ints) -> tuple[Cells, Ints]:
+    """The cells to aggregate over: all of them, shared by all batches, unless this batch needs only a few."""
+    if len(cell) * FEW >= cells.count:
+        return cells, cell
+    wanted, local = np.unique(cell, return_inverse=True)
+    return cells.narrowed(wanted), local
 
 
 def _joined(parts: Sequence[Ints]) -> Ints:

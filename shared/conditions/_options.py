@@ -126,3 +126,12 @@ def timing(condition: Mapping[str, Any], more: Iterable[str] = ()) -> str:
     if no_data != "keep":
         words.append({"alert": "missing data alerts", "ok": "missing data counts as ok"}[no_data])
     return start + "".join(f"; {word}" for word in words)
+
+
+def shown(value: object) -> str:
+    """A value as a condition shows it: `60000`, `true`, `"down"`."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return number(value)
+    return f'"{value}"'

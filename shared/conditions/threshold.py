@@ -9,7 +9,6 @@ exactly. `latest` looks back `max_age_seconds` if that is longer than the window
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Annotated, Any, Literal, Self, cast
 
 import numpy as np
@@ -18,20 +17,20 @@ from pydantic import Field, StrictBool, StrictStr, field_validator, model_valida
 
 from shared.conditions._aggregations import AGGREGATIONS
 from shared.conditions._cells import Aggregate, Cells, Status
-from shared.conditions._compare import CODES, EQUALITY, OPPOSITE, Operator, beyond, holds
+from shared.conditions._compare import CODES, EQUALITY, OPPOSITE, Operator, holds
 from shared.conditions._interface import Measured, Pairs
+from shared.conditions._levels import Level, check_levels, check_recovery
 from shared.conditions._options import (
     DEFAULT_WINDOW_SECONDS,
     Number,
     Options,
     PositiveSeconds,
-    SeverityWord,
     duration,
-    number,
+    shown,
     timing,
 )
 from shared.errors import InvalidInput
-from shared.model import SEVERITY_WORDS, Frozen, Reading, Severity
+from shared.model import SEVERITY_WORDS, Reading, Severity
 from shared.plan import Compiled, Signature
 
 Aggregation = Literal[
@@ -41,13 +40,6 @@ _NAN = float("nan")
 
 # Columns of `numbers` for a number: operator, threshold of each severity 1..4, recovery value.
 _OPERATOR, _LEVELS, _RECOVERY = 0, slice(1, 5), 5
-
-
-class Level(Frozen):
-    """One of several thresholds of a rule."""
-
-    severity: SeverityWord
-    value: Number
 
 
 class Threshold(Options):
@@ -86,8 +78,11 @@ class Threshold(Options):
             raise InvalidInput(
                 "condition.max_age_seconds", self.max_age_seconds, "it works with aggregation latest only"
             )
-        self._check_levels()
-        self._check_recovery()
+        limits = [level.value for level in self.levels]
+        if isinstance(self.value, float | int) and not isinstance(self.value, bool):
+            limits.append(self.value)
+        check_levels(self.operator, self.levels)
+        check_recovery(self.operator, self.recovery_value, limits)
         return self
 
     def _check_word(self) -> None:
@@ -97,34 +92,6 @@ class Threshold(Options):
             raise InvalidInput("condition.operator", self.operator, f"with {kind} valid are ==, !=", hint)
         if self.aggregation != "latest":
             raise InvalidInput("condition.aggregation", self.aggregation, f"with {kind} valid is latest")
-
-    def _check_levels(self) -> None:
-        ordered = sorted(self.levels, key=lambda level: level.severity)
-        for milder, worse in pairwise(ordered):
-            if milder.severity == worse.severity:
-                raise InvalidInput("condition.levels", worse.severity.word, "each severity may be given once")
-            if not beyond(self.operator, worse.value, milder.value):
-                raise InvalidInput(
-                    "condition.levels",
-                    worse.value,
-                    f"{worse.severity.word} must be beyond {milder.severity.word} ({number(milder.value)}) "
-                    f"in the direction of {self.operator}",
-                )
-
-    def _check_recovery(self) -> None:
-        limits = [level.value for level in self.levels]
-        if isinstance(self.value, float | int) and not isinstance(self.value, bool):
-            limits.append(self.value)
-        if self.recovery_value is None:
-            return
-        for limit in limits:
-            if beyond(self.operator, self.recovery_value, limit):
-                side = "at most" if self.operator[0] == ">" else "at least"
-                raise InvalidInput(
-                    "condition.recovery_value",
-                    self.recovery_value,
-                    f"it must be on the clean side: {side} {number(limit)}",
-                )
 
 
 Params = Threshold
@@ -144,23 +111,15 @@ def _is_number(value: object) -> bool:
 def describe(condition: Mapping[str, Any]) -> str:
     """`price > 60000 (latest, 5 min) for 2 min`."""
     operator, value, levels = condition["operator"], condition.get("value"), condition.get("levels") or ()
-    limits = [f"{operator} {_shown(value)}"] if value is not None else []
+    limits = [f"{operator} {shown(value)}"] if value is not None else []
     limits += [
-        f"{operator} {_shown(level['value'])} {SEVERITY_WORDS[level['severity'].strip().lower()].word}"
+        f"{operator} {shown(level['value'])} {SEVERITY_WORDS[level['severity'].strip().lower()].word}"
         for level in levels
     ]
     words = f"{condition['field']} {', '.join(limits)} ({_aggregation(condition)}, {duration(_lookback(condition))})"
     clean = condition.get("recovery_value")
-    ends = [] if clean is None else [f"clean at {OPPOSITE[operator]} {_shown(clean)}"]
+    ends = [] if clean is None else [f"clean at {OPPOSITE[operator]} {shown(clean)}"]
     return words + timing(condition, ends)
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return number(value)
-    return f'"{value}"'
 
 
 def _aggregation(condition: Mapping[str, Any]) -> str:

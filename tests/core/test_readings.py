@@ -123,6 +123,22 @@ def test_many_filter_and_key_tags_still_meet_their_rules() -> None:
     assert len(readings.breaching()) == 300
 
 
+def test_a_rule_on_few_of_many_series_sees_what_a_rule_on_all_of_them_sees() -> None:
+    monitors = [monitor_row("all"), monitor_row("few", filter={"host": ["h7", "h90"]})]
+    condition = threshold("usage > 0", aggregation="p90")
+    rules = [rule_row(name, condition, monitor_id=f"mon_{name}") for name in ("all", "few")]
+    points = rows({f"usage{{host=h{n}}}": f"{n}+1x5" for n in range(100)})
+    readings = read(book(monitors, rules).groups[0], points, STOP)
+    for host in ("h7", "h90"):
+        found = [
+            readings.find(f"rule_{name}", series_key(f"mon_{name}", [("host", host)]))
+            for name in ("all", "few")
+        ]
+        assert found[0] is not None
+        assert found[0] == found[1]
+    assert len(readings) == 102
+
+
 # ------------------------------------------------------------------ windows and time
 
 
