@@ -142,4 +142,4 @@ def moment(field: str, text: str, now: Millis, direction: int) -> Millis:
 
 def _cell(value: object) -> Text:
     text = clean(value)
-    return Text(text, style=_STYLES.get(text.split(" ")[0], ""))
+    return Text(text, style=_STYLES.get(text.split(maxsplit=1)[0] if text.strip() else "", ""))

@@ -43,14 +43,16 @@ def show_all(
         terminal.as_json(page)
         return
     rows = [_row(one) for one in page.items]
-    terminal.table(("Id", "Title", "Series", "Severity", "State", "Fired"), rows, "There are no such alerts.")
+    terminal.table(("Id", "Alert", "State", "Fired"), rows, "There are no such alerts.")
     if page.cursor:
         terminal.say(f"More: --cursor {page.cursor}")
 
 
 def _row(alert: manage.AlertRow) -> tuple[str, ...]:
-    fired, level = terminal.when(alert.fired_at), terminal.severity(alert.severity)
-    return alert.id, alert.title, series_text(alert.key, ""), level, _state(alert), fired
+    """Two lines in every column, so that a whole id fits beside them."""
+    title = f"{alert.title}\n{series_text(alert.key, '')}".rstrip()
+    state = f"{terminal.severity(alert.severity)}\n{_state(alert)}"
+    return alert.id, title, state, terminal.when(alert.fired_at).replace(" ", "\n", 1)
 
 
 def _state(alert: manage.AlertRow) -> str:
