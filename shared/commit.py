@@ -28,6 +28,7 @@ from shared.model import (
 from shared.rulebook import RuleBook, RuleEntry
 from shared.series import parse_series_key
 from shared.store import alerts, deliveries, outbox, states, ticks
+from shared.store.deliveries import NewDelivery
 from shared.store.engine import Tx
 from shared.store.states import RuleCounter
 from shared.store.ticks import Claim
@@ -60,7 +61,7 @@ class Outcome:
 
     steps: list[tuple[RuleEntry, Step, Announcement]] = field(default_factory=list)
     notifications: list[tuple[Notification, Sequence[AlertFacts], Event]] = field(default_factory=list)
-    deliveries: list[deliveries.NewDelivery] = field(default_factory=list)
+    deliveries: list[NewDelivery] = field(default_factory=list)
     counters: dict[str, RuleCounter] = field(default_factory=dict)
     announced: list[str] = field(default_factory=list)
 

@@ -18,6 +18,7 @@ from pythonjsonlogger.json import JsonFormatter
 
 from shared.errors import Conflict, InProgress, InvalidInput, NotFound, PoisonEvent, TocsinError, Unavailable
 from shared.events import Event, InvalidEvent, of_http
+from shared.settings import settings
 from shared.wiring import Wiring, process_wiring
 
 EventHandler = Callable[[Event, Wiring], None]
@@ -86,6 +87,7 @@ def _guarded(
 
 def _register(name: str, serve: FrameworkHandler) -> FrameworkHandler:
     if flask.has_app_context():  # the framework runs the module inside the app that will serve it
+        settings()  # a wrong variable ends the process here, with its name, and not the first event
         _log_json(name)
         for route in ("/health/liveness", "/health/readiness"):
             flask.current_app.add_url_rule(route, endpoint=route, view_func=_healthy, methods=["GET"])

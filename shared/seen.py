@@ -69,7 +69,7 @@ def absent_sights(
     store: Store, group: QueryGroup, readings: Readings, expecting: frozenset[str]
 ) -> list[Sight]:
     """Sights of the expected series that sent nothing, for the rules to which that means something."""
-    rules = sorted(expecting & group.rule_ids)
+    rules = sorted(expecting.intersection(group.rule_ids))
     if not rules:
         return []
     rows = store.read(lambda tx: states.expected_series(tx, rules))
