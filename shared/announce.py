@@ -1,4 +1,4 @@
-"""What is told about one series, what is held, and by what: DESIGN 3.3, *Telling*.
+"""What is told about one series, what is held, and by what.
 
 Pure: no clock, no I/O. One comparison rules all cases: the present state against what was announced. A hold only
 delays that comparison; when the last hold ends and they differ, it is told once. What was never announced is never

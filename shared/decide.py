@@ -1,4 +1,4 @@
-"""The state machine of one series: (policy, state, reading, now) -> state and transitions. DESIGN 3.3, *State*.
+"""The state machine of one series: (policy, state, reading, now) -> state and transitions.
 
 Pure: no clock, no I/O, nothing about telling (that is `announce`). The same function serves live ticks, previews and
 backtests. Times are slots, so durations hold across skipped ticks.

@@ -31,7 +31,7 @@ def run(tick: Tick, claimed: Claim, ports: Ports, report: TickReport) -> None:
     with stage(report, "commit"):
         _commit_looks(tick, claimed, ports, gathered)
         for chunk in chunks:
-            _commit(ports.store, commission, chunk, report)
+            _commit(ports, commission, chunk, report)
 
 
 def preview(tick: Tick, ports: Ports, report: TickReport) -> None:
@@ -87,13 +87,18 @@ def _chunks(gathered: Gathered, steps: Sequence[Step]) -> list[list[tuple[RuleEn
 # ------------------------------------------------------------------ commit
 
 
-def _commit(store: Store, commission: Commission, chunk: Chunk, report: TickReport) -> None:
-    outcome = store.write(lambda tx: commit_chunk(tx, commission, chunk))
+def _commit(ports: Ports, commission: Commission, chunk: Chunk, report: TickReport) -> None:
+    outcome = ports.store.write(lambda tx: commit_chunk(tx, commission, chunk))
     report.transitions += outcome.transitions
     report.notifications += len(outcome.notifications)
+    holds = []
     for entry, _step, said in outcome.steps:
         if said.tell is not None:
             _log_told(commission.book, entry.rule_id, said.tell, said.before, "tells")
+            if said.state.cooldown_until > commission.slot:
+                holds.append((said.state.rule_id, said.state.series_id, said.state.cooldown_until))
+    # A copy for whoever looks into Redis; the truth went into the state rows above.
+    ports.leases.hold_cooldowns(holds, commission.slot)
 
 
 def _commit_looks(tick: Tick, claimed: Claim, ports: Ports, gathered: Gathered) -> None:

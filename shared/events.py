@@ -25,7 +25,7 @@ TICK_TYPE = "dev.knative.sources.ping"
 ROUTE_PREFIX = "to"
 SIGNATURE = "tocsinsig"
 MAX_DATA_BYTES = 64 * 1024
-"""DESIGN's bound; Kafka's shipped producer stops at 1 MiB and Knative's own docs advise 64 KiB."""
+"""Every broker takes this much: Kafka's shipped producer stops at 1 MiB and Knative's own docs advise 64 KiB."""
 
 _EVENT_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://tocsin.dev/events")
 _KNATIVE_ADDED = ("knative",)

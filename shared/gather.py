@@ -18,6 +18,7 @@ from shared.columns import SampleQuery
 from shared.errors import InvalidInput, QueryFailed, Unavailable
 from shared.events import Tick
 from shared.health import Troubles
+from shared.leases import Leases
 from shared.metrics import MetricStore
 from shared.model import SeriesState
 from shared.plan import QueryGroup
@@ -49,6 +50,8 @@ class Ports(Protocol):
     def store(self) -> Store: ...
     @property
     def broker(self) -> Broker: ...
+    @property
+    def leases(self) -> Leases: ...
     @property
     def channels(self) -> ChannelBook: ...
     @property
@@ -119,8 +122,8 @@ def _see_ended(gathered: Gathered, tick: Tick) -> None:
     """Series whose rule was deleted or disabled, or that the rule no longer covers, are closed with that reason."""
     for state in gathered.active.values():
         ended = gathered.book.inactive.get(state.rule_id, "")
-        if not ended and state.rule_id not in gathered.book.problems:
-            ended = "" if gathered.book.belongs(state.rule_id, state.key) else "rule changed"
+        if not ended and not gathered.book.belongs(state.rule_id, state.key):
+            ended = "rule changed"
         if ended and crc32(state.rule_id.encode()) % tick.of == tick.shard:
             gathered.see(Sight(state.rule_id, state.series_id, state.key, ended=ended))
 

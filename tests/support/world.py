@@ -117,7 +117,7 @@ class World:
         query = select(table)
         for name, value in where.items():
             query = query.where(table.c[name] == value)
-        return self.wiring.store.read(lambda tx: [row._mapping for row in tx.conn.execute(query)])
+        return self.wiring.store.read(lambda tx: [dict(row._mapping) for row in tx.conn.execute(query)])
 
 
 def threshold(operator: str, value: object, field: str = "value", **options: Any) -> dict[str, Any]:
