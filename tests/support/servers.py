@@ -106,6 +106,7 @@ def mariadb(folder: Path) -> Iterator[MariaDB]:
     )
     command = [
         *[server, "--no-defaults", *as_user, f"--datadir={data}", f"--socket={folder / 'sock'}"],
+        f"--tmpdir={folder}",  # servers side by side must not meet in /tmp
         *[f"--pid-file={folder / 'pid'}", f"--port={port}", "--bind-address=127.0.0.1"],
         *["--skip-networking=0", "--skip-name-resolve", f"--init-file={setup}", "--max-connections=300"],
         *["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--innodb-buffer-pool-size=64M"],
