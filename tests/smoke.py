@@ -53,8 +53,8 @@ def _about_the_site(message: Mapping[str, Any]) -> bool:
 
 
 def _event(message: Mapping[str, Any]) -> str:
-    """Firing or resolved, as a reader of any channel can tell."""
-    text = str(message["content"]).lower()
+    """Firing or resolved, as the line on a lock screen says it."""
+    text = message["title"].lower()
     return "resolved" if "resolved" in text else "firing" if "firing" in text else "other"
 
 
