@@ -7,6 +7,7 @@ import dataclasses
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
@@ -126,11 +127,9 @@ def moment(field: str, text: str, now: Millis, direction: int) -> Millis:
     """A time as people write it: `now`, ISO 8601 (local without offset), or a duration from now (-1: back, 1: on)."""
     if text == "now":
         return now
-    try:
+    with suppress(ValueError):  # then it is a duration
         # Without an offset the system's zone is meant; astimezone takes a naive time for local.
         return int(datetime.fromisoformat(text).astimezone(UTC).timestamp() * 1000)
-    except ValueError:
-        pass
     try:
         return now + direction * seconds_of(field, text) * 1000
     except InvalidInput:

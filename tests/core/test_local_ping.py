@@ -17,6 +17,7 @@ from knative.local.journal import Journal
 from knative.local.ping import Pinger, make_event, next_tick
 from knative.local.resources import Destination, PingSource
 from tests.support.local_wire import Sink, statuses
+from tests.support.waiting import until
 
 SOURCE = PingSource(
     "tocsin",
@@ -75,9 +76,24 @@ async def _ticked(sink: Sink) -> tuple[bool, Journal]:
     try:
         return await Pinger(SOURCE, f"http://127.0.0.1:{port}", client, journal).tick(), journal
     finally:
+        await sink.stop()
+        await client.aclose()
+
+
+async def _ticked_at(sink: Sink, at: float) -> None:
+    port, client = await sink.start(), new_client()
+    try:
+        assert await Pinger(SOURCE, f"http://127.0.0.1:{port}", client, Journal()).tick(at=at)
+    finally:
         assert sink.server is not None
         await sink.server.stop()
         await client.aclose()
+
+
+def test_a_tick_can_be_sent_for_another_time_than_now() -> None:
+    sink = statuses(204)
+    asyncio.run(_ticked_at(sink, NOON))
+    assert [seen.headers["ce-time"] for seen in sink.seen] == ["2026-03-01T12:00:00.000000Z"]
 
 
 @pytest.mark.parametrize("status", [500, 400, 408, 409, 422])
@@ -100,18 +116,15 @@ def test_a_tick_is_sent_again_after_a_transient_status_with_the_same_id(status: 
 
 def test_ticks_overlap_when_the_sink_is_slow() -> None:
     async def scenario() -> int:
-        sink, journal, client = Sink(delay=5), Journal(), new_client()
+        sink, journal, client = Sink(slow=True), Journal(), new_client()
         url = f"http://127.0.0.1:{await sink.start()}"
         running = asyncio.ensure_future(
             Pinger(replace(SOURCE, schedule="* * * * * *"), url, client, journal).run()
         )
-        async with asyncio.timeout(6):
-            while len(sink.seen) < 2:
-                await asyncio.sleep(0.02)
+        await until(lambda: len(sink.seen) >= 2, "a second tick while the first is unanswered")
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-        assert sink.server is not None
-        await sink.server.stop()
+        await sink.stop()
         await client.aclose()
         return len(sink.seen)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -9,8 +10,7 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from knative.local.options import Options
 from knative.local.stack import PACKAGES, Stack
 from knative.local.terminal import Terminal, note_line
 from tests.support.local_overlay import EVENTING, SOURCES, binding, function, job, ref, thing, write_overlay
+from tests.support.waiting import wait_until
 
 FUNCTIONS = """
 import json, os, urllib.request
@@ -188,25 +189,22 @@ def runner(tmp_path: Path, *arguments: str, **env: str) -> subprocess.Popen[str]
     )
 
 
-def until(what: Callable[[], bool], seconds: float = 20.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not what():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
+def alive(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    return False
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_however_the_runner_ends_no_function_outlives_it(tmp_path: Path, number: signal.Signals) -> None:
     with runner(tmp_path) as process:
         state = tmp_path / "state" / "stack.json"
-        assert until(state.is_file)
+        wait_until(state.is_file, "the stack is up", 30)
         children = psutil.Process(process.pid).children(recursive=True)
         assert len(children) >= 4
         process.send_signal(number)
         output, _ = process.communicate(timeout=20)
-    assert until(lambda: not any(c.is_running() and c.status() != psutil.STATUS_ZOMBIE for c in children))
+    wait_until(lambda: not any(alive(child) for child in children), "every function ended", 20)
     assert process.returncode == (-signal.SIGKILL if number == signal.SIGKILL else 0)
     assert "Without meaning on one machine: Namespace tocsin" in output
     assert re.search(r"Inbox +http://127\.0\.0\.1:\d+", output)

@@ -19,6 +19,7 @@ from knative.local.delivery import new_client
 from knative.local.journal import Journal
 from knative.local.resources import Broker, Delivery, Destination, Trigger
 from knative.local.servers import Serving, bind, serve
+from tests.support.waiting import until
 
 NS = "tocsin"
 
@@ -34,23 +35,35 @@ class Seen:
 
 @dataclass
 class Sink:
-    """Answers from a script, and repeats its last line; `delay` seconds before each answer."""
+    """Answers from a script, and repeats its last line; a `slow` one answers nobody before `release`."""
 
     answers: Sequence[tuple[int, bytes, dict[str, str]]] = ((204, b"", {}),)
-    delay: float = 0.0
+    slow: bool = False
     seen: list[Seen] = field(default_factory=list)
     server: Serving | None = None
+    _released: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def _answer(self, request: Request) -> Response:
         self.seen.append(Seen(request.url.path, dict(request.headers), await request.body()))
         status, body, headers = self.answers[min(len(self.seen), len(self.answers)) - 1]
-        await asyncio.sleep(self.delay)
+        if self.slow:
+            await self._released.wait()
         return Response(body, status, headers)
 
     async def start(self) -> int:
         route = Route("/{path:path}", self._answer, methods=["POST"])
         self.server = await serve(Starlette(routes=[route]), bind(0))
         return self.server.port
+
+    def release(self) -> None:
+        """Let a slow sink answer everybody who waits, and those who come later."""
+        self._released.set()
+
+    async def stop(self) -> None:
+        """Answer whoever still waits, then close."""
+        self.release()
+        if self.server is not None:
+            await self.server.stop()
 
 
 def statuses(*wanted: int) -> Sink:
@@ -88,9 +101,7 @@ class Bench:
 
     async def until(self, what: str, times: int = 1) -> None:
         """Wait until the broker counted `what` so often."""
-        async with asyncio.timeout(5):
-            while self.journal.counts[what] < times:
-                await asyncio.sleep(0.005)
+        await until(lambda: self.journal.counts[what] >= times, f"the broker counted {what}", 5)
 
 
 @asynccontextmanager
@@ -115,8 +126,6 @@ async def broker_bench(
         yield Bench(client, addresses.broker_url(NS, "main"), journal, sinks, server)
     finally:
         await server.close()
-        await asyncio.gather(
-            *(running.stop() for running in [serving, *(s.server for s in sinks.values() if s.server)])
-        )
+        await asyncio.gather(*(running.stop() for running in [serving, *sinks.values()]))
         await client.aclose()
         closed.close()
