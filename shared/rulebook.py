@@ -7,7 +7,7 @@ written. A row that can't be compiled becomes an entry with `error` and stops no
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared import conditions
@@ -146,6 +146,8 @@ def _decide_policy(tenant: str, row: RuleRow, compiled: Compiled | None) -> Deci
 def updated(book: RuleBook | None, rows: BookRows, *, tenant: str = "default") -> RuleBook:
     """The book with the rows applied: only changed rules and monitors are compiled again, only query groups that
     they touch are laid out again. None: from nothing."""
+    if book is not None and not rows.monitors and not rows.rules:
+        return replace(book, revision=rows.revision)
     old = RuleBook(0, tenant, (), {}, {}, {}, {}, {}, {}) if book is None else book
     maker = _Maker(old)
     maker.take_monitors(rows.monitors)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from shared.errors import NotFound
-from shared.model import Health, MonitorRow, RuleRow
-from shared.rulebook import RuleBook
+from shared.model import BookRows, Health, MonitorRow, RuleRow
+from shared.rulebook import RuleBook, updated
 from shared.series import series_key
 from tests.support.series import EPOCH, book, monitor_row, read, rows, rule_row, threshold
 
@@ -244,3 +244,13 @@ def _any_rule(chance: random.Random) -> RuleRow:
         enabled=chance.random() < 0.8,
         deleted=chance.random() < 0.1,
     )
+
+
+def test_without_changes_the_book_keeps_what_it_has_made() -> None:
+    made = updated(None, BookRows(1, (), ()))
+
+    same = updated(made, BookRows(4, (), ()))
+
+    assert same.revision == 4
+    assert same.groups is made.groups
+    assert same.rows is made.rows
