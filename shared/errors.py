@@ -9,6 +9,7 @@
     ├── InProgress          another process holds a live lease on the same work (409, try again)
     ├── PoisonEvent         an event that can never be handled; it is recorded and acknowledged
     ├── Fenced              a newer tick took over; this one must stop and write nothing more
+    ├── Refused             the database takes everything else, but not this row
     └── QueryFailed         the metric store answered a query with an error or a partial result
 
 An exception that is not in this tree is a bug and is left to surface.
@@ -84,6 +85,10 @@ class PoisonEvent(TocsinError):
 
 class Fenced(TocsinError):
     """A newer tick took over this shard; this one writes nothing more."""
+
+
+class Refused(TocsinError):
+    """The database refused a row: a value doesn't fit its column, or a key is taken. Repeating it changes nothing."""
 
 
 class QueryFailed(TocsinError):

@@ -41,23 +41,24 @@ class PublishReport:
 
 
 def run(store: Store, broker: Broker, *, batches: int = 20) -> PublishReport:
-    """Publish everything that is due, in batches; stop early when the Broker refuses."""
-    total = PublishReport()
+    """Publish what is new, in batches, and then what is to be repeated, so that news never waits for repetitions."""
+    total, refusals = PublishReport(), list[str]()
     for _ in range(batches):
         # gather
-        waiting = store.read(lambda tx: outbox.due(tx, BATCH, REDRIVES_PER_KIND))
-        if not waiting:
-            break
+        waiting = store.read(lambda tx: outbox.unpublished(tx, BATCH))
         # send, then commit
-        report = _publish(store, broker, waiting)
-        total = total.plus(report)
-        if report.refused or len(waiting) < BATCH:
+        total = total.plus(_publish(store, broker, waiting, refusals))
+        if total.refused or len(waiting) < BATCH:
             break
-    return total
+    repeats = store.read(lambda tx: outbox.repeats(tx, REDRIVES_PER_KIND))
+    return total.plus(_publish(store, broker, repeats, refusals))
 
 
-def _publish(store: Store, broker: Broker, waiting: Sequence[outbox.Due]) -> PublishReport:
-    refusals: list[str] = []
+def _publish(
+    store: Store, broker: Broker, waiting: Sequence[outbox.Due], refusals: list[str]
+) -> PublishReport:
+    if not waiting:
+        return PublishReport()
     with ThreadPoolExecutor(max_workers=min(AT_ONCE, len(waiting))) as pool:
         problems = list(pool.map(lambda item: _post(broker, item, refusals), waiting))
     refused = {item.event.id: why for item, why in zip(waiting, problems, strict=True) if why}
@@ -78,7 +79,7 @@ def _publish(store: Store, broker: Broker, waiting: Sequence[outbox.Due]) -> Pub
 
 
 def _post(broker: Broker, item: outbox.Due, refusals: list[str]) -> str:
-    """Publish one event; the reason when the Broker didn't take it. A Broker that refuses all is left alone."""
+    """Publish one event; the reason when the Broker didn't take it. One that refuses so many is left alone."""
     if len(refusals) >= AT_ONCE:
         return f"not tried: {refusals[-1]}"
     try:

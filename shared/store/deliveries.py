@@ -7,7 +7,7 @@ received. No verb here sends or decides.
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sqlalchemy import and_, select, update
 
@@ -53,10 +53,10 @@ class NewDelivery:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A claimed row with the frozen facts of its notification.
+    """A claimed row.
 
-    `may_repeat`: an earlier attempt may have arrived. `instead_of`: the delivery that failed before this fallback,
-    in words.
+    `may_repeat`: an earlier attempt may have arrived. `reason`: what came of the last one. `instead_of`: the delivery
+    that failed before this fallback, in words.
     """
 
     id: str
@@ -70,22 +70,22 @@ class Delivery:
     recipient: str
     attempts: int
     deadline_at: Millis
-    created_at: Millis
-    fallback_of: str
-    may_repeat: bool
-    body: bytes = field(repr=False)
+    fallback_of: str = ""
+    may_repeat: bool = False
+    reason: str = ""
     instead_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a claim got.
+    """What a claim got: rows, and by notification the frozen facts that they tell.
 
     `known`: how many rows of this kind the notification has at all. `held`: how many of them another process works
     on, or can't be sent because it works on another row for the same recipient.
     """
 
     rows: tuple[Delivery, ...]
+    bodies: Mapping[str, bytes]
     known: int
     held: int
     now: Millis
@@ -93,11 +93,14 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one row. `next_at` None: final. `sent`: the message was, or may have been, received."""
+    """What became of one row. `sent`: the message was, or may have been, received.
+
+    `wait_ms`: how long, from when it is recorded, until the row may be tried again; None: it is final.
+    """
 
     id: str
     state: DeliveryState
-    next_at: Millis | None = None
+    wait_ms: Millis | None = None
     sent: bool = False
     attempts: int | None = None
     superseded_by: str = ""
@@ -155,8 +158,12 @@ def insert_many(tx: Tx, rows: Sequence[NewDelivery]) -> None:
     )
 
 
-def told(tx: Tx, alerts: Iterable[str], channels: Iterable[str]) -> dict[tuple[str, str], set[str]]:
-    """By (channel, recipient): those of the alerts of which it was, or may have been, told."""
+def told(tx: Tx, notification_ids: Iterable[str], channels: Iterable[str]) -> dict[tuple[str, str], set[str]]:
+    """By (channel, recipient): those of the notifications' alerts of which it was, or may have been, told."""
+    asked = select(notification_alerts.c.alert_id).where(
+        notification_alerts.c.tenant == tx.tenant,
+        notification_alerts.c.notification_id.in_(set(notification_ids)),
+    )
     rows = tx.conn.execute(
         select(deliveries.c.channel, deliveries.c.recipient, notification_alerts.c.alert_id)
         .distinct()
@@ -169,7 +176,7 @@ def told(tx: Tx, alerts: Iterable[str], channels: Iterable[str]) -> dict[tuple[s
         )
         .where(
             deliveries.c.tenant == tx.tenant,
-            notification_alerts.c.alert_id.in_(set(alerts)),
+            notification_alerts.c.alert_id.in_(asked),
             deliveries.c.channel.in_(set(channels)),
             deliveries.c.sent_at.is_not(None),
         )
@@ -188,6 +195,16 @@ def add_fallbacks(tx: Tx, rows: Sequence[NewDelivery]) -> None:
         .where(outbox.c.tenant == tx.tenant, outbox.c.id.in_({row.notification_id for row in rows}))
         .values(next_at=tx.now(), attempts=0)
     )
+
+
+def due_kinds(tx: Tx, now: Millis) -> list[str]:
+    """The channel kinds that have a delivery that is due, sorted."""
+    query = (
+        select(deliveries.c.kind)
+        .distinct()
+        .where(deliveries.c.tenant == tx.tenant, deliveries.c.next_at <= now)
+    )
+    return list(tx.conn.execute(query.order_by(deliveries.c.kind)).scalars())
 
 
 def open_kinds(tx: Tx, notification_ids: Iterable[str]) -> dict[str, frozenset[str]]:

@@ -3,7 +3,9 @@
 Verbs in the neighbouring files take a `Tx` and never open, commit or retry by themselves.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,16 +14,29 @@ from urllib.parse import urlsplit
 from sqlalchemy import Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from shared.errors import Unavailable
+from shared.errors import Refused, TocsinError, Unavailable
 
 T = TypeVar("T")
 
-_MYSQL_DEADLOCK = 1213
-_MYSQL_LOCK_WAIT = 1205
-_MYSQL_UNREACHABLE = (2002, 2003, 2006, 2013, 1040, 1045, 1049)
+_MYSQL_REPEATABLE = (1205, 1213)
+"""Lock wait timeout and deadlock: the transaction is undone, and the same one may well pass now."""
+_MYSQL_DOWN = (
+    *(2002, 2003, 2006, 2013, 1053, 1927),  # nobody answers, or the server is going
+    *(1040, 1129, 1203, 1226),  # it takes no more connections
+    *(1044, 1045, 1049, 1130, 1290, 1836),  # not with this user or database, or it only reads now
+)
+_SQLITE_DOWN = (
+    *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN),
+    *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY),
+)
 _BUSY_TIMEOUT_MS = 5_000
+_MYSQL_SESSION = (
+    "SET SESSION innodb_lock_wait_timeout = 5, sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'"
+)
+"""A lock that somebody holds for longer than a few seconds is not worth the lease; nothing is ever cut silently."""
 _CHUNK = 500
 
 
@@ -37,7 +52,8 @@ class Tx:
         if self.conn.dialect.name == "sqlite":
             query = "SELECT CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
         else:
-            query = "SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS UNSIGNED)"
+            # Not UNIX_TIMESTAMP(NOW(3)): when a server's own zone sets its clocks back, that jumps by an hour.
+            query = "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000"
         return int(self.conn.execute(text(query)).scalar_one())
 
     def insert(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -88,21 +104,23 @@ class Store:
         self.engine, self.tenant, self.url = engine, tenant, url
 
     def write(self, work: Callable[[Tx], T]) -> T:
-        """Run `work` in one transaction and commit; on a deadlock everything is rolled back and run once more."""
-        try:
+        """Run `work` in one transaction and commit; on a deadlock everything is rolled back and run once more.
+
+        `work` may therefore run twice, and must not change anything but the database. Raises Unavailable, and Refused
+        for a row that the database doesn't take.
+        """
+        with self._translating():
+            try:
+                return self._once(work)
+            except OperationalError as error:
+                if _code(error) not in _MYSQL_REPEATABLE:
+                    raise
             return self._once(work)
-        except OperationalError as error:
-            if _code(error) not in (_MYSQL_DEADLOCK, _MYSQL_LOCK_WAIT):
-                raise
-        return self._once(work)
 
     def read(self, work: Callable[[Tx], T]) -> T:
-        """Run `work` on a connection whose changes are rolled back."""
-        try:
-            with self.engine.connect() as conn:
-                return work(Tx(conn, self.tenant))
-        except DBAPIError as error:
-            raise self._translated(error) from error
+        """Run `work` on a connection whose changes are rolled back. Raises Unavailable."""
+        with self._translating(), self.engine.connect() as conn:
+            return work(Tx(conn, self.tenant))
 
     def for_tenant(self, tenant: str) -> "Store":
         """The same database seen by another tenant."""
@@ -113,29 +131,46 @@ class Store:
         self.engine.dispose()
 
     def _once(self, work: Callable[[Tx], T]) -> T:
-        try:
-            with self.engine.connect() as conn:
-                if conn.dialect.name == "sqlite":
-                    # A deferred transaction that writes after reading fails at once when another writer was
-                    # faster; taking the write lock first waits for it instead.
-                    conn.exec_driver_sql("BEGIN IMMEDIATE")
-                result = work(Tx(conn, self.tenant))
-                conn.commit()
-                return result
-        except DBAPIError as error:
-            raise self._translated(error) from error
+        with self.engine.connect() as conn:
+            if conn.dialect.name == "sqlite":
+                # A deferred transaction that writes after reading fails at once when another writer was
+                # faster; taking the write lock first waits for it instead.
+                conn.exec_driver_sql("BEGIN IMMEDIATE")
+            result = work(Tx(conn, self.tenant))
+            conn.commit()
+            return result
 
-    def _translated(self, error: DBAPIError) -> Exception:
-        code = _code(error)
-        unreachable = code in _MYSQL_UNREACHABLE or "unable to open database file" in str(error.orig)
-        if isinstance(error, OperationalError) and unreachable:
-            return Unavailable("the database", self.url, _words(error), "TOCSIN_DATABASE_URL")
-        return error
+    @contextmanager
+    def _translating(self) -> Iterator[None]:
+        """What no caller can help becomes Unavailable or Refused; any other error of the database is a bug of ours."""
+        try:
+            yield
+        except PoolTimeout as error:
+            raise self._unavailable("all of this process's connections are in use") from error
+        except DBAPIError as error:
+            ours = self._translated(error)
+            if ours is None:
+                raise
+            raise ours from error
+
+    def _translated(self, error: DBAPIError) -> TocsinError | None:
+        if isinstance(error, DataError | IntegrityError):
+            return Refused(f"the database refused a row: {_words(error)}")
+        down = _code(error) in (*_MYSQL_DOWN, *_MYSQL_REPEATABLE) or _sqlite_code(error) in _SQLITE_DOWN
+        return self._unavailable(_words(error)) if down or error.connection_invalidated else None
+
+    def _unavailable(self, why: str) -> Unavailable:
+        return Unavailable("the database", self.url, why, "TOCSIN_DATABASE_URL")
 
 
 def _code(error: DBAPIError) -> int:
     arguments = error.orig.args if error.orig is not None else ()
     return arguments[0] if arguments and isinstance(arguments[0], int) else 0
+
+
+def _sqlite_code(error: DBAPIError) -> int:
+    """SQLite's primary result code; the upper bits of an extended one only say more about it."""
+    return error.orig.sqlite_errorcode & 0xFF if isinstance(error.orig, sqlite3.OperationalError) else 0
 
 
 def _words(error: DBAPIError) -> str:
@@ -179,5 +214,11 @@ def _mysql(url: str) -> Engine:
         pool_recycle=300,
         pool_timeout=10,
         hide_parameters=True,
-        connect_args={"connect_timeout": 3, "read_timeout": 30, "write_timeout": 30, "charset": "utf8mb4"},
+        connect_args={
+            "connect_timeout": 3,
+            "read_timeout": 30,
+            "write_timeout": 30,
+            "charset": "utf8mb4",
+            "init_command": _MYSQL_SESSION,
+        },
     )

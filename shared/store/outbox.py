@@ -5,12 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, case, exists, func, or_, select, update
+from sqlalchemy import and_, case, exists, func, select, update
 
 from shared.events import Event
 from shared.model import AlertFacts, Notification
+from shared.store import deliveries
 from shared.store.engine import Tx
-from shared.store.tables import deliveries, notification_alerts, outbox
+from shared.store.tables import deliveries as rows_of
+from shared.store.tables import notification_alerts, outbox
 
 REPEAT_MS = (60_000, 120_000, 240_000, 480_000)
 LONGEST_REPEAT_MS = 600_000
@@ -20,11 +22,10 @@ REFUSED_MS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """An event to publish (again), the channel kinds that still have work, and how often it was tried."""
+    """An event to publish, the channel kinds that still have work, and whether the Broker took it before."""
 
     event: Event
     kinds: frozenset[str]
-    attempts: int
     published: bool
 
 
@@ -63,63 +64,52 @@ def add(tx: Tx, items: Sequence[tuple[Notification, Sequence[AlertFacts], Event]
     )
 
 
-def due(tx: Tx, limit: int, per_kind: int) -> list[Due]:
-    """Events to publish now, oldest first: those never accepted, and those with a delivery that is due.
-
-    A published event with a due delivery comes again after 1, 2, 4, 8 and then every 10 minutes, `per_kind` of each
-    channel kind at the most per call, so that a dead channel costs a bounded number of requests.
-    """
-    now = tx.now()
-    waiting = exists().where(
-        deliveries.c.tenant == outbox.c.tenant,
-        deliveries.c.notification_id == outbox.c.id,
-        deliveries.c.next_at <= now,
-    )
+def unpublished(tx: Tx, limit: int) -> list[Due]:
+    """Events that were never accepted, oldest first."""
     rows = tx.conn.execute(
-        select(outbox.c.id, outbox.c.attributes, outbox.c.body, outbox.c.attempts, outbox.c.published_at)
-        .where(
-            outbox.c.tenant == tx.tenant,
-            outbox.c.next_at <= now,
-            or_(outbox.c.published_at.is_(None), waiting),
-        )
+        select(outbox.c.id, outbox.c.attributes, outbox.c.body)
+        .where(outbox.c.tenant == tx.tenant, outbox.c.next_at <= tx.now(), outbox.c.published_at.is_(None))
         .order_by(outbox.c.next_at, outbox.c.seq)
         .limit(limit)
     ).all()
-    kinds = _open_kinds(tx, [row.id for row in rows])
-    return _bounded([(row, kinds.get(row.id, frozenset())) for row in rows], per_kind)
+    kinds = deliveries.open_kinds(tx, [row.id for row in rows])
+    return [Due(_event(row), kinds.get(row.id, frozenset()), False) for row in rows]
 
 
-def _bounded(rows: Sequence[tuple[Any, frozenset[str]]], per_kind: int) -> list[Due]:
-    repeated: dict[str, int] = {}
-    chosen = []
-    for row, kinds in rows:
-        if row.published_at is not None:
-            kinds = frozenset(kind for kind in kinds if repeated.get(kind, 0) < per_kind)
-            if not kinds:
-                continue
-            for kind in kinds:
-                repeated[kind] = repeated.get(kind, 0) + 1
-        event = Event(json.loads(row.attributes), bytes(row.body))
-        chosen.append(Due(event, kinds, row.attempts, row.published_at is not None))
-    return chosen
+def repeats(tx: Tx, per_kind: int) -> list[Due]:
+    """Accepted events that still have a delivery that is due, oldest first, with the kinds of those deliveries.
 
-
-def _open_kinds(tx: Tx, ids: Sequence[str]) -> Mapping[str, frozenset[str]]:
-    if not ids:
-        return {}
-    rows = tx.conn.execute(
-        select(deliveries.c.notification_id, deliveries.c.kind)
-        .distinct()
-        .where(
-            deliveries.c.tenant == tx.tenant,
-            deliveries.c.notification_id.in_(ids),
-            deliveries.c.next_at.is_not(None),
+    One comes again after 1, 2, 4, 8 and then every 10 minutes; `per_kind` of each channel kind at the most, so that a
+    dead channel costs a bounded number of requests and takes no turn from the others.
+    """
+    now = tx.now()
+    kinds: dict[str, set[str]] = {}
+    for kind in deliveries.due_kinds(tx, now):
+        waiting = exists().where(
+            rows_of.c.tenant == outbox.c.tenant,
+            rows_of.c.notification_id == outbox.c.id,
+            rows_of.c.kind == kind,
+            rows_of.c.next_at <= now,
         )
+        found = (
+            select(outbox.c.id)
+            .where(outbox.c.tenant == tx.tenant, outbox.c.next_at <= now)
+            .where(outbox.c.published_at.is_not(None), waiting)
+            .order_by(outbox.c.next_at, outbox.c.seq)
+            .limit(per_kind)
+        )
+        for event_id in tx.conn.execute(found).scalars():
+            kinds.setdefault(event_id, set()).add(kind)
+    rows = tx.conn.execute(
+        select(outbox.c.id, outbox.c.attributes, outbox.c.body)
+        .where(outbox.c.tenant == tx.tenant, outbox.c.id.in_(kinds))
+        .order_by(outbox.c.next_at, outbox.c.seq)
     )
-    found: dict[str, set[str]] = {}
-    for row in rows:
-        found.setdefault(row.notification_id, set()).add(row.kind)
-    return {name: frozenset(kinds) for name, kinds in found.items()}
+    return [Due(_event(row), frozenset(kinds[row.id]), True) for row in rows]
+
+
+def _event(row: Any) -> Event:
+    return Event(json.loads(row.attributes), bytes(row.body))
 
 
 def published(tx: Tx, accepted: Sequence[str], refused: Mapping[str, str]) -> None:
@@ -155,9 +145,9 @@ def close_finished(tx: Tx, ids: Sequence[str]) -> None:
         return
     still_open = exists().where(
         and_(
-            deliveries.c.tenant == outbox.c.tenant,
-            deliveries.c.notification_id == outbox.c.id,
-            deliveries.c.next_at.is_not(None),
+            rows_of.c.tenant == outbox.c.tenant,
+            rows_of.c.notification_id == outbox.c.id,
+            rows_of.c.next_at.is_not(None),
         )
     )
     tx.conn.execute(

@@ -132,7 +132,7 @@ series = _table(
     "series",
     _id("rule_id", primary_key=True),
     _id("series_id", 24, primary_key=True),
-    Column("key", Text, nullable=False),
+    _json("key"),
     _time("first_seen"),
     _time("last_seen"),
 )
@@ -141,7 +141,7 @@ states = _table(
     "states",
     _id("rule_id", primary_key=True),
     _id("series_id", 24, primary_key=True),
-    Column("key", Text, nullable=False),
+    _json("key"),
     _word("phase", "ok"),
     _time("since"),
     _time("fired_at"),
@@ -191,7 +191,7 @@ alerts = _table(
     _id("series_id", 24),
     # 'open' while the alert is open, its own id afterwards: the unique key allows one open alert per series.
     _id("open_key"),
-    Column("key", Text, nullable=False),
+    _json("key"),
     _id("monitor_id"),
     _text("title", 200),
     _word("state", "firing"),
