@@ -127,13 +127,13 @@ def _commit_looks(tick: Tick, claimed: Claim, ports: Ports, gathered: Gathered) 
 def _log_told(book: RuleBook, rule_id: str, kind: EventKind, state: SeriesState, verb: str) -> None:
     entry = book.entry(rule_id)
     series = series_text(state.key, "")
-    shown = state.text or ("no value" if state.value is None else f"{state.value:g}")
+    shown = state.text or ("no value" if state.value is None else f"value {state.value:g}")
     log.info(
-        "%s: %s %s%s — %s (value %s)",
+        '%s %s "%s"%s: %s, %s',
         verb,
         kind.value.upper(),
         entry.title,
-        f" [{series}]" if series else "",
+        f" for {series}" if series else "",
         entry.condition_text,
         shown,
         extra={"rule_id": rule_id, "alert_id": state.alert_id, "slot": state.slot, "event": kind.value},

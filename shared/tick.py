@@ -64,24 +64,40 @@ def _work(tick: Tick, claimed: Claim, ports: Ports, report: TickReport) -> bool:
         report.errors += outcome.refused
         report.error = report.error or outcome.error
     ports.store.write(lambda tx: ticks.finish(tx, claimed, report))
+    _log(report, outcome.accepted)
+    return not report.errors
+
+
+def _log(report: TickReport, published: int) -> None:
+    """One line for one tick; `quiet` marks those without news, for whoever shows logs to people."""
+    news = [
+        (report.transitions, "transition", "transitions"),
+        (report.notifications, "notification", "notifications"),
+        (published, "event published", "events published"),
+        (report.skipped, "slot skipped", "slots skipped"),
+        (report.errors, "error", "errors"),
+    ]
+    said = ", ".join(_counted(*one) for one in news if one[0])
     log.info(
-        "tick %s: %d rules, %d series, %d queries; %d transitions, %d notifications, %d events published in %d ms",
-        clock_text(tick.slot),
-        report.rules,
-        report.series,
-        report.queries,
-        report.transitions,
-        report.notifications,
-        outcome.accepted,
+        "tick %s: %s, %s, %s in %d ms; %s",
+        clock_text(report.slot),
+        _counted(report.rules, "rule", "rules"),
+        _counted(report.series, "series", "series"),
+        _counted(report.queries, "query", "queries"),
         report.total_ms,
+        said or "nothing new",
         extra={
-            "slot": tick.slot,
+            "slot": report.slot,
             "stages_ms": report.stages_ms,
             "skipped": report.skipped,
             "errors": report.errors,
+            "quiet": not said,
         },
     )
-    return not report.errors
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
 
 
 def dry_run(tick: Tick, ports: Ports) -> TickReport:

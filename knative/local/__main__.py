@@ -10,7 +10,10 @@ import signal
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
 
 from rich.console import Console
 
@@ -20,7 +23,7 @@ from knative.local.options import EXTRAS, Options
 from knative.local.stack import Stack
 from knative.local.terminal import Terminal
 
-FAILED, TIMED_OUT = 1, 3
+FAILED, TIMED_OUT = 2, 3
 INBOX_PORT, PORT_BASE = 8025, 8700
 
 
@@ -80,14 +83,29 @@ def options(asked: argparse.Namespace) -> Options:
 
 def welcome(stack: Stack, terminal: Terminal) -> None:
     """Where everything is, and what to do next."""
-    if stack.overlay.meaningless:
-        terminal.say(f"Without meaning on one machine: {', '.join(stack.overlay.meaningless)}")
-    rows = [("Inbox", stack.inbox_url), ("Demo site", stack.demo_site_url)]
-    rows += [(service.name, stack.service_url(service.name)) for service in stack.overlay.services]
-    rows.append(("State", str(stack.state)))
+    skipped = Counter(thing.split()[0] for thing in stack.overlay.meaningless)
+    if skipped:
+        counted = ", ".join(f"{kind} ({count})" if count > 1 else kind for kind, count in skipped.items())
+        terminal.say(f"Without meaning on one machine: {counted}")
+    rows = [(service.name, stack.service_url(service.name)) for service in stack.overlay.services]
+    rows += [("State, logs", str(stack.state)), ("Demo site", stack.demo_site_url)]
+    rows.append(("Inbox", stack.inbox_url))
     hints = [s.hint.replace("{url}", stack.service_url(s.name)) for s in stack.overlay.services if s.hint]
-    hints.append(f"Command line: TOCSIN_STATE_DIR={stack.state} tocsin --help")
-    terminal.addresses(rows, [*hints, "Ctrl-C stops everything."])
+    hints.append(f"Your own rules: {command_line(stack.state)} --help, in a second terminal.")
+    down = stack.options.cycle.first_down
+    if down and "demo-site" not in stack.options.without:
+        hints.append(f"The demo site goes down in {down:g} s, on purpose: watch the inbox, {stack.inbox_url}")
+    zone = datetime.now().astimezone().strftime("%z")
+    hints.append(f"Ctrl-C stops everything. Times are in {zone[:3]}:{zone[3:]}.")
+    terminal.addresses(rows, hints)
+
+
+def command_line(state: Path) -> str:
+    """How to call the command that works on the same state, from the present folder."""
+    command = Path(sys.executable).with_name("tocsin")
+    here = Path.cwd()
+    shown = command.relative_to(here) if command.is_relative_to(here) else command
+    return str(shown) if state == here / ".tocsin" else f"TOCSIN_STATE_DIR={state} {shown}"
 
 
 def wait(stack: Stack, asked: argparse.Namespace, stopped: threading.Event) -> int:
@@ -102,9 +120,9 @@ def wait(stack: Stack, asked: argparse.Namespace, stopped: threading.Event) -> i
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run; 0 when asked to stop, 1 when it can't start, 3 when the messages did not come in time."""
+    """Run; 0 when asked to stop, 2 when it can't start, 3 when the messages did not come in time."""
     asked = parse(arguments)
-    terminal = Terminal(Console(), verbose=asked.verbose)
+    terminal = Terminal(Console(), verbose=asked.verbose, errors=Console(stderr=True))
     ready, stopped = threading.Event(), threading.Event()
 
     def stop(number: int, frame: object) -> None:
@@ -124,8 +142,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             welcome(stack, terminal)
             status = wait(stack, asked, stopped)
             terminal.say("Stopping …")
+        terminal.say(f"Everything has stopped. The next start goes on with what is in {stack.state}.")
     except LocalError as error:
-        terminal.say(f"Error: {error}")
+        terminal.fail(str(error))
         return FAILED
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

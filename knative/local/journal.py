@@ -16,13 +16,18 @@ KEPT = 2000
 
 @dataclass(frozen=True)
 class Note:
-    """One line: when (epoch seconds), who, what; `detail` marks what only a curious reader wants."""
+    """One line: when (epoch seconds), who, what. `detail`: only a curious reader wants it; `quiet`: it brings no news.
+
+    `extras` are what programs said besides, for curious readers too.
+    """
 
     at: float
     who: str
     text: str
     level: str = "info"
     detail: bool = False
+    quiet: bool = False
+    extras: str = ""
 
 
 class Journal:
@@ -42,9 +47,18 @@ class Journal:
         """Hand every later note to `listener`."""
         self._listeners.append(listener)
 
-    def note(self, who: str, text: str, *, level: str = "info", detail: bool = False) -> None:
+    def note(
+        self,
+        who: str,
+        text: str,
+        *,
+        level: str = "info",
+        detail: bool = False,
+        quiet: bool = False,
+        extras: str = "",
+    ) -> None:
         """Record one line now; levels are those of the functions' logs: debug, info, warning, error."""
-        note = Note(time.time(), who, text, level, detail)
+        note = Note(time.time(), who, text, level, detail, quiet, extras)
         self._notes.append(note)
         for listener in self._listeners:
             listener(note)

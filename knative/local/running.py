@@ -34,6 +34,7 @@ from knative.local.servers import Ports, Serving, bind, serve
 from knative.local.terminal import note_line
 from knative.local.workloads import Job, Service
 
+SHOWN_TITLE = 80
 PROBE_SECONDS = 2.0
 POLL_SECONDS = 0.05
 
@@ -112,7 +113,7 @@ class Running:
             await run_once(
                 self._command(job), self._reaper, self._logged(job.name), self._options.job_seconds
             )
-            self._journal.note(job.name, f"Job done in {time.monotonic() - began:.1f} s")
+            self._journal.note(job.name, f"done in {time.monotonic() - began:.1f} s")
         for service in self._overlay.services:
             command = self._command(service)
             self._ports.release(int(command.environment["PORT"]))
@@ -207,7 +208,7 @@ class Running:
 
     def _took(self, message: Message) -> None:
         where = f"{message.kind} {message.name}".strip()
-        self._journal.note("inbox", f"{where}: {message.title}")
+        self._journal.note("inbox", f"{where}: {_cut(message.title)}")
 
     def describe(self) -> None:
         """Write stack.json: every address and process id, for whoever finds the state folder."""
@@ -243,3 +244,7 @@ class Running:
         await self._reaper.stop()
         self._ports.close()
         (self._state / "stack.json").unlink(missing_ok=True)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SHOWN_TITLE else text[: SHOWN_TITLE - 1] + "…"

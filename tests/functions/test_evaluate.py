@@ -61,7 +61,7 @@ def test_a_tick_evaluates_what_is_in_the_database(
     assert post_tick(evaluate.url, slot).status_code == 204
 
     assert world.told() == ["firing rule_a"]
-    line = next(line for line in evaluate.logs if line["message"].startswith("tells: FIRING"))
+    line = next(line for line in evaluate.logs if line["message"].startswith("tells FIRING"))
     assert line["function"] == "evaluate"
     assert line["rule_id"] == "rule_a"
     assert line["alert_id"].startswith("alert_")
