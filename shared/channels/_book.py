@@ -37,7 +37,6 @@ class Destination:
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
     channels: Mapping[str, Channel]
-    settings: Mapping[str, ChannelSettings]
     stamp: tuple[int, int, int]
 
 
@@ -55,7 +54,7 @@ class ChannelBook:
         self.path, self.tenant, self.hosts = path, tenant, hosts
         self._secrets_dir, self._environ = secrets_dir, environ
         self._lock = threading.Lock()
-        self._now = _Snapshot({}, {}, (0, 0, 0)) if path is None else _read(path, tenant)
+        self._now = _Snapshot({}, (0, 0, 0)) if path is None else _read(path, tenant)
         if path is None:
             log.warning("no channels are configured: nobody will be told. They are listed in %s", _SETTING)
 
@@ -92,8 +91,15 @@ class ChannelBook:
         ]
 
     def settings(self, channel: Channel) -> ChannelSettings:
-        """The checked settings of the channel's kind."""
-        return self._now.settings[channel.name]
+        """The settings of the channel's kind, which were checked when the file was read."""
+        return load_kind(channel.kind).Settings.model_validate(channel.settings)
+
+    def fallback_of(self, name: str) -> list[Destination]:
+        """Where to tell what can't be told on this channel; nowhere when it has no fallback, or is unknown."""
+        known = self._now.channels
+        return (
+            self.destinations([known[known[name].fallback]]) if name in known and known[name].fallback else []
+        )
 
     def secret(self, name: str, key: str) -> SecretStr:
         """One secret of a channel; raises NotFound that says where it belongs."""
@@ -184,7 +190,6 @@ def _read(path: Path, tenant: str) -> _Snapshot:
             _SETTING, str(path), "expected one key `channels` with a list of channels"
         ) from None
     channels: dict[str, Channel] = {}
-    settings: dict[str, ChannelSettings] = {}
     variables: dict[str, str] = {}
     for index, entry in enumerate(entries):
         channel = _channel({"tenant": tenant, **entry}, f"channels[{index}]")
@@ -196,9 +201,9 @@ def _read(path: Path, tenant: str) -> _Snapshot:
                 f"channels[{index}].name", channel.name, f"channel {other!r} has this name already"
             )
         channels[channel.name] = channel
-        settings[channel.name] = _settings(channel, f"channels[{index}].settings")
+        _check_settings(channel, f"channels[{index}].settings")
     _check_fallbacks(channels)
-    return _Snapshot(channels, settings, stamp)
+    return _Snapshot(channels, stamp)
 
 
 def _channel(entry: dict[str, Any], where: str) -> Channel:
@@ -217,7 +222,7 @@ def _channel(entry: dict[str, Any], where: str) -> Channel:
     return channel
 
 
-def _settings(channel: Channel, where: str) -> ChannelSettings:
+def _check_settings(channel: Channel, where: str) -> None:
     kind = load_kind(channel.kind)
     for key in channel.settings:
         if key in kind.SECRETS and key not in _names(kind.Settings):
@@ -225,7 +230,7 @@ def _settings(channel: Channel, where: str) -> ChannelSettings:
                 f"{where}.{key}", "***", "secrets don't belong here", _place(channel.name, key)
             )
     try:
-        return kind.Settings.model_validate(channel.settings)
+        kind.Settings.model_validate(channel.settings)
     except ValidationError as error:
         raise _explained(error, where, kind.Settings) from None
 

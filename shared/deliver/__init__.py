@@ -5,7 +5,6 @@ neither doubles nor loses a message.
 """
 
 import base64
-import binascii
 import logging
 import time
 import uuid
@@ -14,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 from shared.channels import load_kind
-from shared.deliver.batches import Batch, alerts_of, plan
+from shared.deliver.batches import Batch, plan
 from shared.deliver.send import LEASE_MS, Ports, Sending
 from shared.deliver.verdicts import Verdict
 from shared.errors import InProgress, InvalidInput, Unavailable
@@ -50,7 +49,7 @@ def run(event: Event, kind: str, wiring: Ports) -> None:
     if not claim.known:
         log.info("nothing is to be told by %s for this event", kind, extra={"event_id": event.id})
     # decide
-    decided = plan(claim.rows, told, claim.now)
+    decided = plan(claim, told)
     # send, then record
     sending.record(decided.ended, {})
     verdicts = _side_by_side(sending, decided.batches)
@@ -67,7 +66,7 @@ def bury(event: Event, kind: str, wiring: Ports, why: str = "") -> None:
         attributes=dict(event.without_knative().attributes),
         body=event.body,
         error_dest=given.get("knativeerrordest", ""),
-        error_code=int(code) if code.isdigit() and len(code) < 6 else None,
+        error_code=int(code) if code.isdecimal() and len(code) < 6 else None,
         error_data=why or _decoded(given.get("knativeerrordata", "")),
     )
     wiring.store.write(lambda tx: dead_letters.record(tx, letter))
@@ -111,9 +110,8 @@ def _claim(
 ) -> tuple[deliveries.Claim, dict[tuple[str, str], set[str]]]:
     idempotent = load_kind(sending.kind).IDEMPOTENT
     claim = claims.claim(tx, sending.kind, event_id, sending.token, LEASE_MS, idempotent=idempotent)
-    alerts = alerts_of(claim.rows)
-    told = deliveries.told(tx, alerts, {row.channel for row in claim.rows}) if alerts else {}
-    return claim, told
+    channels = {row.channel for row in claim.rows}
+    return claim, deliveries.told(tx, claim.bodies, channels) if channels else {}
 
 
 def _side_by_side(sending: Sending, batches: Sequence[Batch]) -> list[Verdict]:
@@ -139,5 +137,5 @@ def _decoded(data: str) -> str:
     """Knative sends the refusing function's answer as base64."""
     try:
         return base64.b64decode(data, validate=True).decode("utf-8", "replace").strip()
-    except binascii.Error:
+    except ValueError:  # no base64, or not even ASCII
         return data

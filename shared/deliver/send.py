@@ -3,9 +3,9 @@
 import hashlib
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from pydantic import SecretStr
 
@@ -16,15 +16,18 @@ from shared.channels._kind import Call, Kind, Request
 from shared.channels._message import Message, build
 from shared.deliver.batches import Batch, Settled
 from shared.deliver.verdicts import Attempt, Verdict, judge, waiting
-from shared.errors import NotFound
+from shared.errors import NotFound, Unavailable
 from shared.model import Channel, DeliveryState, EventKind, Millis, Outcome
 from shared.settings import Settings
 from shared.store import channel_state, claims, deliveries, outbox
 from shared.store.channel_state import Turn
 from shared.store.engine import Store, Tx
 
+T = TypeVar("T")
+
 LEASE_MS = 25_000
 PATIENCE_MS = 5_000
+PAUSE_SECONDS = 0.5
 LEAST_SECONDS = 4.0
 """An attempt that has less time than this is left for the next event."""
 
@@ -59,21 +62,24 @@ class Sending:
         """Send one batch and record the verdict."""
         found = self._channel(batch)
         if isinstance(found, str):
-            return self._judged(batch, Outcome("retry", found))
+            return self._conclude(batch, Attempt(Outcome("retry", found)))
+        patience_ms = min(PATIENCE_MS, round((self._seconds_left() - LEAST_SECONDS) * 1000))
+        if patience_ms < 0:
+            return self._postponed(waiting(batch, 0, "no time was left", quick=True))
         secrets = self.ports.channels.secrets(found)
         mark = fingerprint(secrets)
-        turn = self.ports.store.write(lambda tx: self._turn(tx, found.name, mark))
-        if not turn.go or self.deadline - time.monotonic() < LEAST_SECONDS:
-            until = turn.again_at or self._now()
-            verdict = waiting(batch, until, turn.why or "no time was left")
-            self.record(verdict.settled, {})
-            return replace(verdict, quick=turn.go)
+        turn = self.ports.store.write(lambda tx: self._turn(tx, found.name, mark, patience_ms))
+        if not turn.go:
+            return self._postponed(waiting(batch, turn.wait_ms, turn.why))
         attempt = self._attempt(batch, found, secrets, turn)
         if attempt is None:
             log.warning("another process took over a delivery to %s", found.name)
             return Verdict(())
-        self._settle(found.name, attempt.outcome, mark, probed=turn.probe)
+        self._learn(found.name, attempt.outcome, mark, probed=turn.probe)
         return self._conclude(batch, attempt)
+
+    def _seconds_left(self) -> float:
+        return self.deadline - time.monotonic()
 
     def _channel(self, batch: Batch) -> Channel | str:
         name = batch.newest.channel
@@ -83,13 +89,13 @@ class Sending:
             return str(error)
         return channel if channel.kind == self.kind else f"channel {name!r} is of kind {channel.kind} now"
 
-    def _turn(self, tx: Tx, channel: str, mark: str) -> Turn:
+    def _turn(self, tx: Tx, channel: str, mark: str, patience_ms: Millis) -> Turn:
         return channel_state.take_turn(
             tx,
             channel,
             self.token,
             spacing_ms=load_kind(self.kind).SPACING_MS,
-            patience_ms=PATIENCE_MS,
+            patience_ms=patience_ms,
             lease_ms=LEASE_MS,
             fingerprint=mark,
         )
@@ -99,14 +105,14 @@ class Sending:
     ) -> Attempt | None:
         """The outcome of sending, as plain text when the vendor refused the rendered message."""
         kind, settings = load_kind(self.kind), self.ports.channels.settings(channel)
-        message = _message(batch, channel, may_repeat=batch.newest.may_repeat and not kind.IDEMPOTENT)
+        message = _message(batch, channel, may_repeat=batch.may_repeat and not kind.IDEMPOTENT)
         recipient = batch.newest.recipient
         request = kind.render(message, channel, settings, recipient)
         time.sleep(turn.wait_ms / 1000)  # the channel's pace, a few seconds at the most
         try:
             kind.address(request, settings, secrets, self.ports.clock())
         except Misconfigured as error:
-            return Attempt(Outcome("rejected", str(error), "channel"), self._now(), sent=False)
+            return Attempt(Outcome("rejected", str(error), "channel"))
         ids = [row.id for row in batch.rows]
         if not self.ports.store.write(lambda tx: claims.mark_sending(tx, self.token, ids, LEASE_MS)):
             return None
@@ -119,7 +125,6 @@ class Sending:
                 request, outcome = bare, self._send(kind, bare, settings, secrets)
         return Attempt(
             outcome,
-            self._now(),
             latency_ms=round((time.monotonic() - started) * 1000),
             payload_sha256=hashlib.sha256(request.body).hexdigest(),
             told_as=told_as,
@@ -128,12 +133,15 @@ class Sending:
     def _send(
         self, kind: Kind, request: Request, settings: object, secrets: Mapping[str, SecretStr]
     ) -> Outcome:
+        seconds = self._seconds_left()
+        if seconds <= 0:  # the process was stopped for so long that another one may hold the rows by now
+            return Outcome("retry", "no time was left")
         try:
             url, headers = kind.address(request, settings, secrets, self.ports.clock())
             hidden = tuple(part for one in secrets.values() for part in one.get_secret_value().split())
             reply = send(
                 Call(url, headers, request.body, kind.HOSTS, hidden),
-                seconds=max(self.deadline - time.monotonic(), 0.1),
+                seconds=seconds,
                 allowed=self.ports.channels.hosts,
                 clock=self.ports.clock,
             )
@@ -145,21 +153,19 @@ class Sending:
             return Outcome("rejected", str(error), "channel")
         return kind.classify(reply)
 
-    def _settle(self, channel: str, outcome: Outcome, mark: str, *, probed: bool) -> None:
+    def _learn(self, channel: str, outcome: Outcome, mark: str, *, probed: bool) -> None:
         """Note what the outcome says about the channel, if it says anything new."""
-        dead = outcome.kind == "rejected" and outcome.scope == "channel"
         wait_ms = round((outcome.retry_after or 0) * 1000)
-        proven = outcome.kind not in ("unknown", "retry")
-        if not (dead or wait_ms or (probed and proven)):
-            return
-        self.ports.store.write(
-            lambda tx: channel_state.settle(
-                tx, channel, works=not dead, reason=outcome.reason, wait_ms=wait_ms, fingerprint=mark
-            )
-        )
+        if outcome.kind == "rejected" and outcome.scope == "channel":
+            self._commit(lambda tx: channel_state.found_dead(tx, channel, outcome.reason, mark))
+        elif probed and outcome.kind not in ("unknown", "retry"):
+            self._commit(lambda tx: channel_state.found_alive(tx, channel))
+        elif wait_ms:
+            self._commit(lambda tx: channel_state.rest(tx, channel, wait_ms))
 
-    def _judged(self, batch: Batch, outcome: Outcome) -> Verdict:
-        return self._conclude(batch, Attempt(outcome, self._now(), sent=False))
+    def _postponed(self, verdict: Verdict) -> Verdict:
+        self.record(verdict.settled, {})
+        return verdict
 
     def _conclude(self, batch: Batch, attempt: Attempt) -> Verdict:
         verdict = judge(batch, attempt, idempotent=load_kind(self.kind).IDEMPOTENT)
@@ -177,18 +183,28 @@ class Sending:
         ids = sorted({one.row.notification_id for one in settled})
         instead = list(self._fallbacks(settled))
 
-        def work(tx: Tx) -> int:
-            kept = claims.finish(tx, self.token, ids, [one.result for one in settled])
-            if instead:
-                deliveries.add_fallbacks(tx, instead)
+        def work(tx: Tx) -> frozenset[str]:
+            kept = claims.finish(tx, self.token, [one.result for one in settled])
+            deliveries.add_fallbacks(tx, [row for row in instead if row.fallback_of in kept])
             outbox.close_finished(tx, ids)
             return kept
 
-        kept = self.ports.store.write(work)
-        if kept < len(settled):
-            log.warning("%d deliveries were recorded by another process meanwhile", len(settled) - kept)
+        kept = self._commit(work)
+        if len(kept) < len(settled):
+            log.warning("%d deliveries were recorded by another process meanwhile", len(settled) - len(kept))
         for one in settled:
-            _log(one, told)
+            if one.row.id in kept:
+                _log(one, told)
+
+    def _commit(self, work: Callable[[Tx], T]) -> T:
+        """Write what came of an attempt. It must not be lost, so a database that is away for a moment is waited for."""
+        while True:
+            try:
+                return self.ports.store.write(work)
+            except Unavailable:
+                if self._seconds_left() < PAUSE_SECONDS:
+                    raise
+                time.sleep(PAUSE_SECONDS)
 
     def _fallbacks(self, settled: Iterable[Settled]) -> Iterable[deliveries.NewDelivery]:
         """New rows on the fallback channel for what can't be told here; a fallback has none of its own."""
@@ -199,9 +215,7 @@ class Sending:
             failed = result.state in (DeliveryState.EXPIRED, DeliveryState.REJECTED)
             if not (failed or dropped) or row.fallback_of or row.event is EventKind.TEST:
                 continue
-            if book.unknown([row.channel]) or not book.get(row.channel).fallback:
-                continue
-            for place in book.destinations([book.get(book.get(row.channel).fallback)]):
+            for place in book.fallback_of(row.channel):
                 yield deliveries.NewDelivery(
                     row.notification_id,
                     row.rule_id,
@@ -213,9 +227,6 @@ class Sending:
                     place.recipient,
                     fallback_of=row.id,
                 )
-
-    def _now(self) -> Millis:
-        return self.ports.store.read(lambda tx: tx.now())
 
 
 def _message(batch: Batch, channel: Channel, *, may_repeat: bool) -> Message:

@@ -18,11 +18,9 @@ LONGEST_BACKOFF_SECONDS = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try to send a batch at `now` (database time). `sent`: it got as far as the vendor."""
+    """One try to send a batch."""
 
     outcome: Outcome
-    now: Millis
-    sent: bool = True
     latency_ms: int = 0
     payload_sha256: str = ""
     told_as: str = ""
@@ -44,18 +42,19 @@ def judge(batch: Batch, attempt: Attempt, *, idempotent: bool) -> Verdict:
     if batch.newest.event is EventKind.TEST:
         return _all(batch, attempt, lambda row: _failed_test(row, attempt))
     if kind == "unknown":
-        return _all(batch, attempt, lambda row: _unknown(batch, row, attempt.now, idempotent=idempotent))
+        return _all(batch, attempt, lambda row: _unknown(batch, row, idempotent=idempotent))
     if kind == "rejected" and attempt.outcome.scope != "channel":
         return _all(batch, attempt, lambda row: Result(row.id, DeliveryState.REJECTED))
     if kind == "rejected":
         # The channel is dead: the rows wait for a probe, and no attempt is counted against them.
-        return _all(batch, attempt, lambda row: _waiting(row, attempt.now + PROBE_MS))
+        return _all(batch, attempt, lambda row: _waiting(row, PROBE_MS))
     return _retry(batch, attempt)
 
 
-def waiting(batch: Batch, until: Millis, why: str) -> Verdict:
+def waiting(batch: Batch, wait_ms: Millis, why: str, *, quick: bool = False) -> Verdict:
     """Nothing was tried: the rows wait as they were."""
-    return Verdict(tuple(Settled(row, replace(_waiting(row, until), reason=why)) for row in batch.rows))
+    settled = tuple(Settled(row, replace(_waiting(row, wait_ms), reason=why)) for row in batch.rows)
+    return Verdict(settled, quick)
 
 
 def backoff_seconds(row_id: str, attempts: int) -> float:
@@ -69,17 +68,17 @@ def _retry(batch: Batch, attempt: Attempt) -> Verdict:
     asked = attempt.outcome.retry_after or 0.0
     quick = attempts <= QUICK_ATTEMPTS and asked <= QUICK_WAIT_SECONDS
     wait = asked if quick else max(asked, backoff_seconds(batch.newest.id, attempts))
-    next_at = attempt.now + round(wait * 1000)
+    wait_ms = round(wait * 1000)
 
     def of(row: Delivery) -> Result:
         tries = row.attempts + 1
         if tries >= MAX_ATTEMPTS:
             return Result(row.id, DeliveryState.EXPIRED, attempts=tries)
         state = DeliveryState.UNKNOWN if row.may_repeat else DeliveryState.RETRY
-        return Result(row.id, state, next_at=next_at, attempts=tries)
+        return Result(row.id, state, wait_ms, attempts=tries)
 
     verdict = _all(batch, attempt, of)
-    return replace(verdict, quick=quick and any(one.result.next_at is not None for one in verdict.settled))
+    return replace(verdict, quick=quick and any(one.result.wait_ms is not None for one in verdict.settled))
 
 
 def _told(batch: Batch, row: Delivery, kind: str) -> Result:
@@ -95,20 +94,20 @@ def _failed_test(row: Delivery, attempt: Attempt) -> Result:
     return Result(row.id, states.get(kind, DeliveryState.EXPIRED), sent=kind == "unknown")
 
 
-def _unknown(batch: Batch, row: Delivery, now: Millis, *, idempotent: bool) -> Result:
+def _unknown(batch: Batch, row: Delivery, *, idempotent: bool) -> Result:
     tries = row.attempts + 1
     if idempotent and tries < MAX_ATTEMPTS:
-        next_at = now + round(backoff_seconds(batch.newest.id, tries) * 1000)
-        return Result(row.id, DeliveryState.UNKNOWN, next_at=next_at, sent=True)
+        wait_ms = round(backoff_seconds(batch.newest.id, tries) * 1000)
+        return Result(row.id, DeliveryState.UNKNOWN, wait_ms, sent=True)
     if idempotent or batch.newest.may_repeat:
         return Result(row.id, DeliveryState.UNKNOWN, sent=True)
-    return Result(row.id, DeliveryState.UNKNOWN, next_at=now + REPEAT_UNKNOWN_MS, sent=True)
+    return Result(row.id, DeliveryState.UNKNOWN, REPEAT_UNKNOWN_MS, sent=True)
 
 
-def _waiting(row: Delivery, until: Millis) -> Result:
+def _waiting(row: Delivery, wait_ms: Millis) -> Result:
     untold = DeliveryState.RETRY if row.attempts else DeliveryState.PENDING
     state = DeliveryState.UNKNOWN if row.may_repeat else untold
-    return Result(row.id, state, next_at=until, attempts=row.attempts)
+    return Result(row.id, state, wait_ms, attempts=row.attempts)
 
 
 def _all(batch: Batch, attempt: Attempt, of: Callable[[Delivery], Result]) -> Verdict:

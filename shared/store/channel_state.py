@@ -5,6 +5,7 @@ at a time.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Row, select, update
 
@@ -20,15 +21,14 @@ UNHEALTHY = "unhealthy"
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """When to send, in milliseconds from now; or, with `go` False, when (database time) to ask again, and why.
+    """When to send, in milliseconds from now; or, with `go` False, when to ask again, and why.
 
     `probe`: the channel is dead as far as we know, and this is the attempt that finds out.
     """
 
     go: bool
     probe: bool = False
-    wait_ms: int = 0
-    again_at: Millis = 0
+    wait_ms: Millis = 0
     why: str = ""
 
 
@@ -41,83 +41,79 @@ def take_turn(
     """
     now = tx.now()
     tx.insert_missing(channel_state, [{"channel": channel, "since": now}])
-    row = tx.conn.execute(
-        select(channel_state)
-        .where(channel_state.c.tenant == tx.tenant, channel_state.c.channel == channel)
-        .with_for_update()
-    ).one()
+    row = _locked(tx, channel)
     if row.health != OK:
         return _probe(tx, row, token, now, now + lease_ms, fingerprint)
     at = max(now, row.next_send_at)
     if at - now > patience_ms:
-        return Turn(False, again_at=at, why="the channel takes no more messages for now")
+        return Turn(False, wait_ms=at - now, why="the channel takes no more messages for now")
     if spacing_ms:
         _set(tx, channel, next_send_at=at + spacing_ms)
     return Turn(True, wait_ms=at - now)
 
 
-def _probe(
-    tx: Tx, row: Row[tuple[object, ...]], token: str, now: Millis, until: Millis, fingerprint: str
-) -> Turn:
+def _probe(tx: Tx, row: Row[Any], token: str, now: Millis, until: Millis, fingerprint: str) -> Turn:
     if row.secret_fingerprint != fingerprint:
-        _set(
-            tx,
-            row.channel,
-            health=OK,
-            reason="",
-            since=now,
-            next_send_at=now,
-            sender_token="",
-            sender_until=0,
-        )
+        _revive(tx, row.channel, now)
         return Turn(True)
     if row.sender_until > now or row.next_send_at > now:
         again = max(row.sender_until, row.next_send_at)
-        return Turn(False, again_at=again, why=f"the channel is down: {row.reason}")
+        return Turn(False, wait_ms=again - now, why=f"the channel is down: {row.reason}")
     _set(tx, row.channel, sender_token=token, sender_until=until, next_send_at=now + PROBE_MS)
     return Turn(True, probe=True)
 
 
-def settle(
-    tx: Tx, channel: str, *, works: bool, reason: str = "", wait_ms: int = 0, fingerprint: str = ""
-) -> None:
-    """After an attempt: the channel `works`, or is dead for this `reason`. `wait_ms`: nobody sends before."""
-    now = tx.now()
-    row = tx.conn.execute(
+def rest(tx: Tx, channel: str, wait_ms: Millis) -> None:
+    """Its vendor wants to be left alone: nobody sends on the channel for so long."""
+    row = _locked(tx, channel)
+    _set(tx, channel, next_send_at=max(row.next_send_at, tx.now() + wait_ms))
+
+
+def found_dead(tx: Tx, channel: str, reason: str, fingerprint: str) -> None:
+    """An attempt with the secrets of this `fingerprint` showed that the channel is dead, for this `reason`."""
+    now, row = tx.now(), _locked(tx, channel)
+    _set(
+        tx,
+        channel,
+        health=UNHEALTHY,
+        reason=reason[:500],
+        since=now if row.health == OK else row.since,
+        next_send_at=now + PROBE_MS,
+        failures=row.failures + 1,
+        secret_fingerprint=fingerprint,
+        sender_token="",
+        sender_until=0,
+    )
+
+
+def found_alive(tx: Tx, channel: str) -> None:
+    """A probe came through: everybody may send again."""
+    row = _locked(tx, channel)
+    if row.health != OK:
+        _revive(tx, channel, tx.now())
+
+
+def _revive(tx: Tx, channel: str, now: Millis) -> None:
+    _set(
+        tx,
+        channel,
+        health=OK,
+        reason="",
+        since=now,
+        failures=0,
+        next_send_at=now,
+        sender_token="",
+        sender_until=0,
+    )
+
+
+def _locked(tx: Tx, channel: str) -> Row[Any]:
+    """The row of a channel that had a turn before."""
+    return tx.conn.execute(
         select(channel_state)
         .where(channel_state.c.tenant == tx.tenant, channel_state.c.channel == channel)
         .with_for_update()
-    ).one_or_none()
-    if row is None:
-        return
-    if not works:
-        _set(
-            tx,
-            channel,
-            health=UNHEALTHY,
-            reason=reason[:500],
-            since=now if row.health == OK else row.since,
-            next_send_at=now + PROBE_MS,
-            failures=row.failures + 1,
-            secret_fingerprint=fingerprint,
-            sender_token="",
-            sender_until=0,
-        )
-        return
-    if row.health != OK:
-        _set(
-            tx,
-            channel,
-            health=OK,
-            reason="",
-            since=now,
-            failures=0,
-            next_send_at=now,
-            sender_token="",
-            sender_until=0,
-        )
-    if wait_ms:
-        _set(tx, channel, next_send_at=max(row.next_send_at if row.health == OK else 0, now + wait_ms))
+    ).one()
 
 
 def _set(tx: Tx, channel: str, **values: object) -> None:
@@ -126,9 +122,3 @@ def _set(tx: Tx, channel: str, **values: object) -> None:
         .where(channel_state.c.tenant == tx.tenant, channel_state.c.channel == channel)
         .values(**values)
     )
-
-
-def health(tx: Tx) -> dict[str, tuple[str, str, Millis]]:
-    """By channel that was ever used: (`ok` or `unhealthy`, the reason, since when)."""
-    rows = tx.conn.execute(select(channel_state).where(channel_state.c.tenant == tx.tenant))
-    return {row.channel: (row.health, row.reason, row.since) for row in rows}

@@ -160,9 +160,9 @@ def insert_many(tx: Tx, rows: Sequence[NewDelivery]) -> None:
 
 def told(tx: Tx, notification_ids: Iterable[str], channels: Iterable[str]) -> dict[tuple[str, str], set[str]]:
     """By (channel, recipient): those of the notifications' alerts of which it was, or may have been, told."""
-    asked = select(notification_alerts.c.alert_id).where(
-        notification_alerts.c.tenant == tx.tenant,
-        notification_alerts.c.notification_id.in_(set(notification_ids)),
+    of_them = notification_alerts.alias()
+    asked = select(of_them.c.alert_id).where(
+        of_them.c.tenant == tx.tenant, of_them.c.notification_id.in_(set(notification_ids))
     )
     rows = tx.conn.execute(
         select(deliveries.c.channel, deliveries.c.recipient, notification_alerts.c.alert_id)
@@ -189,6 +189,8 @@ def told(tx: Tx, notification_ids: Iterable[str], channels: Iterable[str]) -> di
 
 def add_fallbacks(tx: Tx, rows: Sequence[NewDelivery]) -> None:
     """Insert rows for notifications that were published before, and let them be published again at once."""
+    if not rows:
+        return
     insert_many(tx, rows)
     tx.conn.execute(
         update(outbox)

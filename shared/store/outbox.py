@@ -1,7 +1,7 @@
 """Verbs on `outbox` and `notification_alerts`: what is to be told, byte for byte, until everybody was told."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,11 +123,12 @@ def published(tx: Tx, accepted: Sequence[str], refused: Mapping[str, str]) -> No
         tx.conn.execute(
             update(outbox)
             .where(outbox.c.tenant == tx.tenant, outbox.c.id.in_(accepted), outbox.c.next_at.is_not(None))
-            .values(
-                published_at=func.coalesce(outbox.c.published_at, now),
-                attempts=outbox.c.attempts + 1,
-                next_at=now + wait,
-                error="",
+            # In this order: MySQL would compute a later column from the new value of an earlier one.
+            .ordered_values(
+                (outbox.c.next_at, now + wait),
+                (outbox.c.attempts, outbox.c.attempts + 1),
+                (outbox.c.published_at, func.coalesce(outbox.c.published_at, now)),
+                (outbox.c.error, ""),
             )
         )
     for event_id, why in refused.items():
@@ -139,10 +140,17 @@ def published(tx: Tx, accepted: Sequence[str], refused: Mapping[str, str]) -> No
     close_finished(tx, accepted)
 
 
-def close_finished(tx: Tx, ids: Sequence[str]) -> None:
+def close_finished(tx: Tx, ids: Collection[str]) -> None:
     """Take events out of the re-drive once none of their deliveries is open."""
     if not ids:
         return
+    # Functions of several kinds may finish one event at once; the second waits here, and sees what the first recorded.
+    tx.conn.execute(
+        select(outbox.c.id)
+        .where(outbox.c.tenant == tx.tenant, outbox.c.id.in_(sorted(ids)))
+        .order_by(outbox.c.id)
+        .with_for_update()
+    ).all()
     still_open = exists().where(
         and_(
             rows_of.c.tenant == outbox.c.tenant,

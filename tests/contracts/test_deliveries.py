@@ -8,7 +8,7 @@ from typing import TypeVar
 import pytest
 
 from shared.model import DeliveryState, EventKind
-from shared.store import channel_state, claims, deliveries, outbox, tables
+from shared.store import channel_state, claims, deliveries, listing, outbox, tables
 from shared.store.deliveries import Claim, NewDelivery, Result
 from shared.store.engine import Store, Tx
 from tests.support.deliveries import alert, announce, empty_store, make_due, notification, open_outbox, rows
@@ -36,9 +36,9 @@ def send(store: Store, token: str, taken: Claim) -> bool:
 
 def finish(store: Store, token: str, event: str, *results: Result) -> int:
     def work(tx: Tx) -> int:
-        kept = claims.finish(tx, token, [event], results)
+        kept = claims.finish(tx, token, results)
         outbox.close_finished(tx, [event])
-        return kept
+        return len(kept)
 
     return store.write(work)
 
@@ -87,8 +87,7 @@ def test_a_claim_takes_the_rows_of_its_rule_channel_and_kind_only(store: Store) 
 def test_a_row_that_waits_is_not_taken_before_its_time_but_goes_with_a_newer_one(store: Store) -> None:
     first = announce(store, notification(1), [OPS])
     taken = claim(store, first.id, "a")
-    later = taken.now + 60_000
-    finish(store, "a", first.id, Result(taken.rows[0].id, DeliveryState.RETRY, next_at=later))
+    finish(store, "a", first.id, Result(taken.rows[0].id, DeliveryState.RETRY, 60_000))
     assert claim(store, first.id, "b").rows == ()
     second = announce(store, notification(2, "resolved"), [OPS])
     assert [row.seq for row in claim(store, second.id, "c").rows] == [1, 2]
@@ -156,11 +155,12 @@ def test_told_means_received_or_possibly_received_there(store: Store) -> None:
         store,
         "a",
         event.id,
-        Result(ops.id, DeliveryState.UNKNOWN, next_at=1, sent=True),
-        Result(dev.id, DeliveryState.RETRY, next_at=1),
+        Result(ops.id, DeliveryState.UNKNOWN, 0, sent=True),
+        Result(dev.id, DeliveryState.RETRY, 0),
     )
-    asked = ["alert_1", "alert_3"]
-    assert store.read(lambda tx: deliveries.told(tx, asked, ["ops", "dev"])) == {("ops", ""): {"alert_1"}}
+    later = announce(store, notification(2, "resolved", [alert(1, "resolved"), alert(3)]), [OPS])
+    told = store.read(lambda tx: deliveries.told(tx, [later.id], ["ops", "dev"]))
+    assert told == {("ops", ""): {"alert_1"}}
 
 
 def test_a_fallback_is_made_once_and_wakes_the_event(store: Store) -> None:
@@ -197,22 +197,22 @@ def test_a_slow_channel_gives_one_turn_at_a_time_to_all_processes(store: Store) 
 def test_a_dead_channel_gives_one_probe_at_a_time_and_works_again_after_one_or_a_new_secret(
     store: Store,
 ) -> None:
-    def settle(*, works: bool) -> None:
-        store.write(
-            lambda tx: channel_state.settle(tx, "ops", works=works, reason="archived", fingerprint="old")
-        )
+    def die() -> None:
+        store.write(lambda tx: channel_state.found_dead(tx, "ops", "archived", "old"))
 
     def let_time_pass() -> None:
         table = tables.channel_state
         store.write(lambda tx: tx.conn.execute(table.update().values(next_send_at=0)))
 
     turn(store)
-    settle(works=False)
+    die()
     assert not turn(store, mark="old").go
-    assert store.read(channel_state.health)["ops"][:2] == ("unhealthy", "archived")
+    assert store.read(listing.channel_health)["ops"][:2] == ("unhealthy", "archived")
     let_time_pass()
     assert sorted(one.probe for one in at_once(lambda _: turn(store, mark="old"), 3)) == [False, False, True]
-    settle(works=True)
-    assert store.read(channel_state.health)["ops"][0] == "ok"
-    settle(works=False)
+    store.write(lambda tx: channel_state.rest(tx, "ops", 1))
+    assert store.read(listing.channel_health)["ops"][0] == "unhealthy"
+    store.write(lambda tx: channel_state.found_alive(tx, "ops"))
+    assert store.read(listing.channel_health)["ops"][0] == "ok"
+    die()
     assert turn(store, mark="new").go
