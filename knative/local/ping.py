@@ -52,10 +52,13 @@ class Pinger:
             for task in self._under_way:
                 task.cancel()
 
-    async def tick(self, jitter: float = 0.0) -> bool:
-        """Send one event after `jitter` seconds; whether a 2xx came back before the attempts ran out."""
+    async def tick(self, jitter: float = 0.0, *, at: float | None = None) -> bool:
+        """Send one event after `jitter` seconds; whether a 2xx came back before the attempts ran out.
+
+        It is stamped with the time of sending, or `at` (epoch seconds).
+        """
         await asyncio.sleep(jitter)
-        event = make_event(self.source, time.time())
+        event = make_event(self.source, time.time() if at is None else at)
         self._journal.note(self.source.name, f"tick {event.attributes['time'][11:19]} UTC", detail=True)
         status, reason = await self._post(event)
         for retry in range(RETRIES):

@@ -188,9 +188,12 @@ class Stack:
             os.killpg(pid, signal.SIGKILL)
         return pid
 
-    def tick(self, name: str = "", seconds: float = 60.0) -> bool:
-        """Send one PingSource's event now (the only one's, without a name); whether it was taken."""
-        return self._call(self.running.pinger(name).tick(), seconds)
+    def tick(self, name: str = "", seconds: float = 60.0, *, at: float | None = None) -> bool:
+        """Send one PingSource's event (the only one's, without a name); whether it was taken.
+
+        The event carries the present time, or `at` (epoch seconds): how a test lets hours pass.
+        """
+        return self._call(self.running.pinger(name).tick(at=at), seconds)
 
     def wait_ready(self, name: str, seconds: float = 30.0) -> None:
         """Wait until a Service answers its readiness probe, as after a restart."""
