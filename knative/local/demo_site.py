@@ -13,10 +13,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Demo site: {word}</title>
-<style>body{{font:1.1rem system-ui;display:grid;place-content:center;min-height:90vh;text-align:center}}
-button{{font:inherit;margin:.3rem}}</style>
-<h1>{mark} This site is {word}</h1><p>{next}</p>
+_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="5">
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>Demo site: {word}</title>
+<style>:root{{color-scheme:light dark}}
+body{{font:1.1rem/1.5 system-ui,sans-serif;display:grid;place-content:center;min-height:90vh;text-align:center;
+padding:0 1rem}}button{{font:inherit;margin:.3rem;padding:.3rem .8rem}}</style>
+<h1>{mark} This site is {word}</h1><p>{next}</p><p>It is here to give the HTTP monitor something to notice.</p>
 <form method="post"><button formaction="/down">Take it down</button><button formaction="/up">Bring it up</button>
 <button formaction="/cycle">Back to its cycle</button></form></html>"""
 
@@ -81,9 +83,11 @@ class DemoSite:
 
     def _outlook(self) -> str:
         if self._forced is not None:
-            return "It stays so until somebody changes it."
+            return "It was set by hand, and stays so until somebody changes it."
         change = self._cycle.next_change(self._age())
-        return f"It will change in {change:.0f} s." if change is not None else "It stays so."
+        if change is None:
+            return "It stays so."
+        return f"It {'comes back' if self.down else 'goes down'} by itself in {change:.0f} s."
 
     async def _status(self, request: Request) -> Response:
         return JSONResponse({"down": self.down, "by_hand": self._forced is not None})

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.channels._text import clean, cut, duration, moment, number, span, web_link
-from shared.model import AlertFacts, EventKind, Millis, Notification, Severity
+from shared.model import AlertFacts, EventKind, Millis, Notification, RuleFacts, Severity
 
 SHOWN_LABELS = 12
 _WORDS: Mapping[EventKind, tuple[str, str]] = {
@@ -33,6 +33,7 @@ _QUIET_COLOURS: Mapping[EventKind, str] = {
     EventKind.TEST: "#8A8F98",
 }
 _REASONS: Mapping[str, str] = {
+    "breach": "",  # value and condition say it better
     "no_data": "no data arrives",
     "recovered": "back to normal",
     "gone": "the series stopped reporting",
@@ -146,7 +147,7 @@ def _summary(telling: Telling, zone: str) -> str:
     if len(items) + telling.more == 1:
         item = items[0]
         where = _where(telling, item.alert)
-        value = _value(item.alert, telling.facts.rule.threshold)
+        value = _value(item.alert, _limit(telling.facts.rule, item.alert.severity))
         return cut(", ".join(part for part in (where, value, _when(item, zone)) if part), 600)
     counted: dict[str, int] = {}
     for item in items:
@@ -168,7 +169,7 @@ def _facts(telling: Telling, zone: str) -> list[tuple[str, str]]:
         facts = [
             ("Where", _where(telling, alert)),
             ("Severity", alert.severity.word),
-            ("Value", _value(alert, told.rule.threshold)),
+            ("Value", _value(alert, _limit(told.rule, alert.severity))),
             ("Was firing" if item.missed else "Since", _period(item, zone) if started else ""),
             ("Lasted", duration(ended - started) if ended and started else ""),
             ("Reason", _reason(alert)),
@@ -188,7 +189,7 @@ def _line(item: Item, zone: str) -> Line:
         word=word,
         severity=alert.severity.word,
         series=cut(clean(alert.series), 150) or alert.id,
-        value=_value(alert, None),
+        value=_value(alert, ""),
         when=_when(item, zone),
         reason=_reason(alert),
     )
@@ -199,9 +200,19 @@ def _where(telling: Telling, alert: AlertFacts) -> str:
     return cut(clean(" · ".join(part for part in (monitor.name or monitor.id, alert.series) if part)), 300)
 
 
-def _value(alert: AlertFacts, threshold: float | None) -> str:
+def _value(alert: AlertFacts, limit: str) -> str:
     shown = cut(clean(alert.text), 200) or (number(alert.value) if alert.value is not None else "")
-    return f"{shown} (threshold {number(threshold)})" if shown and threshold is not None else shown
+    return f"{shown} (threshold {limit})" if shown and limit else shown
+
+
+def _limit(rule: RuleFacts, severity: Severity) -> str:
+    """`> 90`: what the value was compared with, of the alert's own level where the rule has several."""
+    found = rule.condition.get("levels")
+    levels = [one for one in found if isinstance(one, Mapping)] if isinstance(found, list | tuple) else []
+    values = [one.get("value") for one in levels if str(one.get("severity")).lower() == severity.word]
+    limit = next((value for value in values if isinstance(value, int | float)), rule.threshold)
+    operator = clean(str(rule.condition.get("operator") or ""))[:2]
+    return "" if limit is None else f"{operator} {number(limit)}".lstrip()
 
 
 def _bounds(alert: AlertFacts) -> tuple[Millis, Millis | None]:
@@ -225,7 +236,9 @@ def _when(item: Item, zone: str) -> str:
 
 
 def _reason(alert: AlertFacts) -> str:
-    return _REASONS.get(alert.reason) or cut(clean(alert.reason.replace("_", " ")), 200)
+    if alert.reason in _REASONS:
+        return _REASONS[alert.reason]
+    return cut(clean(alert.reason.replace("_", " ")), 200)
 
 
 def _labels(labels: Mapping[str, str]) -> str:

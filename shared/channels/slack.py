@@ -113,7 +113,8 @@ def _word(text: str) -> str:
 
 
 def _blocks(message: Message) -> list[dict[str, Any]]:
-    blocks = [_section(cut(message.summary, _SECTION, escape))]
+    # Of one alert the fields say it all; the summary is for the preview then.
+    blocks = [_section(cut(message.summary, _SECTION, escape))] if message.lines else []
     if message.description:
         blocks.append(_section(cut(message.description, _SECTION, escape)))
     fields = [

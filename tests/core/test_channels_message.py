@@ -108,6 +108,20 @@ def test_a_missing_value_and_a_text_value_read_well() -> None:
     assert "Value: degraded (threshold 1)" in words(notification(alerts=[alert(value=None, text="degraded")]))
 
 
+def test_a_threshold_is_shown_with_its_operator_and_is_that_of_the_alerts_own_level() -> None:
+    levels = [{"severity": "warning", "value": 97}, {"severity": "critical", "value": 99}]
+    plain = {"threshold": 90.0, "condition": {"operator": ">"}}
+    several = {"threshold": None, "condition": {"operator": ">", "levels": levels}}
+    assert "Value: 0 (threshold > 90)" in words(notification(rule=plain))
+    assert "Value: 0 (threshold > 99)" in words(notification(rule=several))
+    for odd in (7, ["x"], [{"severity": "critical", "value": "high"}]):
+        assert "Value: 0\n" in words(notification(rule={"threshold": None, "condition": {"levels": odd}}))
+
+
+def test_that_a_rule_was_broken_is_no_reason_worth_a_line() -> None:
+    assert "Reason" not in words(notification(alerts=[alert(reason="breach")]))
+
+
 @pytest.mark.parametrize(
     ("milliseconds", "shown"),
     [
