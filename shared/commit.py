@@ -1,17 +1,17 @@
 """Shell: one chunk of rules in one transaction: states, alerts, outbox and deliveries, or nothing of it.
 
 The rows of the series are locked and decided upon again inside the transaction, so that an acknowledgement which came
-in between is neither lost nor overwritten. Locks are taken in one order: lease, states, counters.
+in between is neither lost nor overwritten. Locks are taken in one order: lease, states, counters, alerts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shared import compose
 from shared.advance import Sight, Step, advance
 from shared.announce import Announcement, Told, group
 from shared.channels import ChannelBook, Destination
-from shared.errors import Fenced, NotFound
+from shared.errors import NotFound
 from shared.events import Event, event_id, notification_event, sign
 from shared.model import (
     AlertFacts,
@@ -73,9 +73,7 @@ class Outcome:
 
 def commit_chunk(tx: Tx, commission: Commission, chunk: Chunk) -> Outcome:
     """Decide on the locked rows of these rules and write what follows; raises Fenced when a newer tick took over."""
-    claimed = commission.claimed
-    if not ticks.touch(tx, claimed.shard, claimed.fence):
-        raise Fenced(f"a newer tick took over shard {claimed.shard}; slot {claimed.slot} stops")
+    ticks.hold(tx, commission.claimed)
     locked = states.some(tx, (sight.ref for _, sights in chunk for sight in sights), lock=True)
     decided = [
         (
@@ -135,30 +133,58 @@ def _add_notification(
     commission: Commission, entry: RuleEntry, told: Told, seq: int, outcome: Outcome
 ) -> None:
     places = commission.destinations(entry.channels)
+    shown = _shown(commission.book, told.announcements)
     refs = dict.fromkeys((place.kind, place.channel) for place in places)
     made, facts = compose.notification(
         event_id=event_id(commission.tenant, entry.rule_id, seq),
         tenant=commission.tenant,
         rule=_rule_facts(entry),
-        monitor=_monitor_facts(commission.book, told.announcements[0].state),
+        monitor=shown.monitor,
         event=told.kind,
         seq=seq,
         slot=commission.slot,
-        told=[item for announcement in told.announcements for item in _told_alerts(told.kind, announcement)],
+        told=[
+            item
+            for announcement in told.announcements
+            for item in _told_alerts(told.kind, announcement, shown.names)
+        ],
         channels=[ChannelRef(kind=kind, name=name) for kind, name in refs],
     )
     event = sign(notification_event(made, at=commission.slot), commission.keys)
     outcome.notifications.append((made, facts, event))
     outcome.deliveries += deliveries.new(made, [(p.kind, p.channel, p.recipient) for p in places])
-    if told.kind is EventKind.FIRING:
-        outcome.announced += [announcement.alert_id for announcement in told.announcements]
+    if told.kind in (EventKind.FIRING, EventKind.FLAPPING):
+        outcome.announced += [
+            said.alert_id for said in told.announcements if said.alert_id == said.state.announced_alert
+        ]
 
 
-def _told_alerts(kind: EventKind, announcement: Announcement) -> list[compose.Told]:
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """How a notification says where its series are: by its one monitor, or by a name before each series."""
+
+    monitor: MonitorFacts
+    names: Mapping[str, str]
+
+
+def _shown(book: RuleBook, told: Sequence[Announcement]) -> _Shown:
+    monitors = {monitor_id: _monitor_facts(book, monitor_id) for monitor_id in map(_monitor_id, told)}
+    if len(monitors) == 1:
+        return _Shown(next(iter(monitors.values())), {})
+    return _Shown(MonitorFacts(), {name: facts.name or name for name, facts in monitors.items()})
+
+
+def _monitor_id(said: Announcement) -> str:
+    return parse_series_key(said.state.key)[0]
+
+
+def _told_alerts(kind: EventKind, announcement: Announcement, names: Mapping[str, str]) -> list[compose.Told]:
     """The alert that is told, and an earlier one of the same series whose end nobody was told."""
     state = announcement.before
+    name = names.get(_monitor_id(announcement), "")
     told = compose.Told(
         state,
+        name,
         announcement.alert_id,
         kind,
         announcement.level,
@@ -168,7 +194,7 @@ def _told_alerts(kind: EventKind, announcement: Announcement) -> list[compose.To
     if announcement.closes in ("", announcement.alert_id):
         return [told]
     closed = compose.Told(
-        state, announcement.closes, EventKind.RESOLVED, state.announced, "fired again", state.slot
+        state, name, announcement.closes, EventKind.RESOLVED, state.announced, "fired again", state.slot
     )
     return [told, closed]
 
@@ -186,8 +212,7 @@ def _rule_facts(entry: RuleEntry) -> RuleFacts:
     )
 
 
-def _monitor_facts(book: RuleBook, state: SeriesState) -> MonitorFacts:
-    monitor_id, _tags = parse_series_key(state.key)
+def _monitor_facts(book: RuleBook, monitor_id: str) -> MonitorFacts:
     try:
         monitor = book.monitor(monitor_id)
     except NotFound:  # it was deleted, and what it left behind is being closed
@@ -205,8 +230,10 @@ def _write(tx: Tx, outcome: Outcome) -> None:
         for entry, step, said in outcome.steps
         if step.matters or said != step.announcement
     ]
-    fired, worse, ended = [], [], []
+    fired, worse, ended, unacked = [], [], [], []
     for entry, step, said in changed:
+        if step.before.acked_level and not said.state.acked_level and said.state.phase is Phase.FIRING:
+            unacked.append(said.state.alert_id)
         for transition in step.transitions:
             if transition.change is Change.FIRED:
                 fired.append(_new_alert(entry, said.state, transition.reason))
@@ -219,6 +246,7 @@ def _write(tx: Tx, outcome: Outcome) -> None:
     alerts.resolve(tx, ended, now)
     alerts.open_alerts(tx, fired, now)
     alerts.worsen(tx, worse, now)
+    alerts.end_acknowledgements(tx, unacked, now)
     states.save(tx, [said.state for _, _, said in changed])
     states.add_transitions(
         tx,

@@ -25,9 +25,13 @@ MAX_ALERTS = 100
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One alert inside a notification: the state of its series, what is told of it, how bad it is or was, and why."""
+    """One alert inside a notification: the state of its series, what is told of it, how bad it is or was, and why.
+
+    `monitor` is its monitor's name when the notification is about several, else empty.
+    """
 
     state: SeriesState
+    monitor: str
     alert_id: str
     event: EventKind
     level: int
@@ -41,7 +45,7 @@ def alert_facts(told: Told) -> AlertFacts:
     _monitor, tags = parse_series_key(state.key)
     return AlertFacts(
         id=told.alert_id,
-        series=series_text(state.key, ""),
+        series=": ".join(filter(None, (told.monitor, series_text(state.key, "")))),
         event=told.event,
         severity=Severity(max(told.level, Severity.INFO)),
         value=state.value,

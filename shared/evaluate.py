@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 from shared.advance import Sight, Step, advance
 from shared.commit import Chunk, Commission, commit_chunk
-from shared.errors import Fenced
+from shared.errors import Refused
 from shared.events import Tick
 from shared.gather import Gathered, Memory, Ports, gather, stage
+from shared.health import Troubles
 from shared.model import EventKind, SeriesState
 from shared.rulebook import RuleBook, RuleEntry
 from shared.series import series_text
@@ -29,9 +30,10 @@ def run(tick: Tick, claimed: Claim, ports: Ports, report: TickReport) -> None:
     ports.channels.refresh()
     commission = Commission(claimed, gathered.book, ports.channels, ports.keys, ports.store.tenant, tick.slot)
     with stage(report, "commit"):
-        _commit_looks(tick, claimed, ports, gathered)
         for chunk in chunks:
-            _commit(ports, commission, chunk, report)
+            _commit(ports, commission, chunk, gathered.troubles, report)
+        # Last, because nobody waits for it: a first look may have many series to write down.
+        _commit_looks(tick, claimed, ports, gathered)
 
 
 def preview(tick: Tick, ports: Ports, report: TickReport) -> None:
@@ -87,8 +89,24 @@ def _chunks(gathered: Gathered, steps: Sequence[Step]) -> list[list[tuple[RuleEn
 # ------------------------------------------------------------------ commit
 
 
-def _commit(ports: Ports, commission: Commission, chunk: Chunk, report: TickReport) -> None:
-    outcome = ports.store.write(lambda tx: commit_chunk(tx, commission, chunk))
+def _commit(
+    ports: Ports, commission: Commission, chunk: Chunk, troubles: Troubles, report: TickReport
+) -> None:
+    """Commit a chunk; when the database refuses it, each of its rules apart, so that only the bad one stays out."""
+    try:
+        outcome = ports.store.write(lambda tx: commit_chunk(tx, commission, chunk))
+    except Refused as error:
+        if len(chunk) > 1:
+            for rule in chunk:
+                _commit(ports, commission, [rule], troubles, report)
+            return
+        ((entry, _sights),) = chunk
+        log.warning(
+            "rule %s could not be committed: %s", entry.rule_id, error, extra={"rule_id": entry.rule_id}
+        )
+        report.trouble(str(error))
+        troubles.refused(entry.rule_id, str(error))
+        return
     report.transitions += outcome.transitions
     report.notifications += len(outcome.notifications)
     holds = []
@@ -105,23 +123,23 @@ def _commit_looks(tick: Tick, claimed: Claim, ports: Ports, gathered: Gathered) 
     """Record new series, the health of rules where it changed, and when each group was looked at."""
     seen = ports.memory("evaluate", Memory).seen
     fresh = [
-        (group, looks, seen.fresh(ports.store, group, looks, tick.slot)) for group, looks in gathered.looked
+        (look, seen.fresh(ports.store, look.group, look.readings, look.crowded, tick.slot))
+        for look in gathered.looks
     ]
-    rows = [row for _, _, part in fresh for row in part]
+    rows = [row for _, part in fresh for row in part]
     troubled = ports.store.read(states.troubled)
     changed = gathered.troubles.changes(troubled, gathered.book, tick.slot)
-    ages = gathered.troubles.group_rows(gathered.looked, tick.slot)
+    turns = gathered.troubles.group_rows((look.group for look in gathered.looks), tick.slot)
 
     def write(tx: Tx) -> None:
-        if not ticks.touch(tx, claimed.shard, claimed.fence):
-            raise Fenced(f"a newer tick took over shard {claimed.shard}; slot {claimed.slot} stops")
+        ticks.hold(tx, claimed)
         states.see_series(tx, rows, tick.slot)
         states.set_health(tx, changed)
-        ticks.groups_evaluated(tx, ages)
+        ticks.groups_evaluated(tx, turns)
 
     ports.store.write(write)
-    for group, looks, part in fresh:
-        seen.remember(group, looks, part, tick.slot)
+    for look, part in fresh:
+        seen.remember(look.group, look.readings, look.crowded, part, tick.slot)
 
 
 def _log_told(book: RuleBook, rule_id: str, kind: EventKind, state: SeriesState, verb: str) -> None:

@@ -4,7 +4,7 @@ A failed or partial query is the trouble of its rules and shows no series: not t
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -20,10 +20,10 @@ from shared.events import Tick
 from shared.health import Troubles
 from shared.leases import Leases
 from shared.metrics import MetricStore
-from shared.model import SeriesState
+from shared.model import Millis, SeriesState
 from shared.plan import QueryGroup
 from shared.readings import Readings, measure
-from shared.rulebook import RuleBook, updated
+from shared.rulebook import RULE_CHANGED, RuleBook, updated
 from shared.seen import Seen, absent_sights
 from shared.series import parse_series_key
 from shared.settings import Settings
@@ -32,7 +32,11 @@ from shared.store import states, ticks
 from shared.store.engine import Store
 from shared.store.ticks import TickReport
 
+LOOKING = 2 / 3
+"""How much of the interval reading the metrics may take. A claim lasts 5/6 of it: the rest is for the commit."""
 QUERY_TIMEOUT_SECONDS = 20.0
+LEAST_QUERY_SECONDS = 0.2
+"""With less time than this a measurement is left for the next tick: that it didn't answer would say nothing of it."""
 MAX_SERIES = 10_000
 """How many series one rule may have; beyond it the rule is in error instead of drowning its channels."""
 
@@ -76,11 +80,20 @@ class Gathered:
     active: dict[tuple[str, str], SeriesState]
     sights: dict[tuple[str, str], Sight] = field(default_factory=dict)
     troubles: Troubles = field(default_factory=Troubles)
-    looked: list[tuple[QueryGroup, Readings]] = field(default_factory=list)
+    looks: list["Look"] = field(default_factory=list)
 
     def see(self, sight: Sight) -> None:
         """Add a sight; the first one of a series counts."""
         self.sights.setdefault(sight.ref, sight)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A group whose query succeeded. `crowded`: its rules with too many series, and how many."""
+
+    group: QueryGroup
+    readings: Readings
+    crowded: Mapping[str, int]
 
 
 @contextmanager
@@ -93,52 +106,103 @@ def stage(report: TickReport, name: str) -> Iterator[None]:
 
 def gather(tick: Tick, ports: Ports, report: TickReport) -> Gathered:
     """Load the rule book and the active states, query every group of the shard, and see what matters."""
-    memory = ports.memory("evaluate", Memory)
+    deadline = perf_counter() + tick.interval_seconds * LOOKING
     with stage(report, "load"):
-        revision = memory.book.revision if memory.book else 0
-        rows, active, ages = ports.store.read(
-            lambda tx: (book_rows.changed_since(tx, revision), states.active(tx), ticks.groups_by_age(tx))
-        )
-        book = memory.book = updated(memory.book, rows, tenant=ports.store.tenant)
+        book, active, turns = _load(ports)
     gathered = Gathered(book, {(state.rule_id, state.series_id): state for state in active})
     gathered.troubles.unevaluated.update(book.problems)
-    _see_ended(gathered, tick)
-    targets: dict[tuple[str, str], list[SeriesState]] = {}
+    look = _Looking(tick, ports, gathered, report, book.expecting())
     for state in active:
-        targets.setdefault((state.rule_id, parse_series_key(state.key)[0]), []).append(state)
-    groups = [group for group in book.groups if crc32(group.id.encode()) % tick.of == tick.shard]
-    deadline = perf_counter() + tick.interval_seconds * 5 / 6
-    for group in sorted(groups, key=lambda group: ages.get(group.id, 0)):
-        if perf_counter() > deadline:
-            report.errors += 1
-            report.error = "the tick ran out of time; the groups that are left come first in the next one"
+        ended = _ended(book, state)
+        if not ended:
+            look.targets.setdefault((state.rule_id, parse_series_key(state.key)[0]), []).append(state)
+        elif _mine(tick, state.rule_id):
+            gathered.see(Sight(state.rule_id, state.series_id, state.key, ended=ended))
+    groups = [group for group in book.groups if _mine(tick, group.id)]
+    for group in sorted(groups, key=lambda group: turns.get(group.id, (False, 0))):
+        left = deadline - perf_counter()
+        if left < LEAST_QUERY_SECONDS:
+            report.trouble(
+                "the tick ran out of time; the measurements that are left come first in the next one"
+            )
             break
-        _look(group, tick, ports, gathered, targets, report)
+        look.at(group, min(left, QUERY_TIMEOUT_SECONDS))
     report.rules = len(book)
     return gathered
 
 
-def _see_ended(gathered: Gathered, tick: Tick) -> None:
-    """Series whose rule was deleted or disabled, or that the rule no longer covers, are closed with that reason."""
-    for state in gathered.active.values():
-        ended = gathered.book.inactive.get(state.rule_id, "")
-        if not ended and not gathered.book.belongs(state.rule_id, state.key):
-            ended = "rule changed"
-        if ended and crc32(state.rule_id.encode()) % tick.of == tick.shard:
-            gathered.see(Sight(state.rule_id, state.series_id, state.key, ended=ended))
+def _load(ports: Ports) -> tuple[RuleBook, list[SeriesState], Mapping[str, ticks.Turn]]:
+    """The rule book as it is now, every state that is active, and when each group was evaluated."""
+    memory = ports.memory("evaluate", Memory)
+    known = (
+        memory.book
+    )  # another thread may put a newer one there meanwhile; rows belong to the book they were read for
+    revision = known.revision if known else 0
+    rows, active, turns = ports.store.read(
+        lambda tx: (book_rows.changed_since(tx, revision), states.active(tx), ticks.turns(tx))
+    )
+    memory.book = book = updated(known, rows, tenant=ports.store.tenant)
+    return book, active, turns
 
 
-def _look(
-    group: QueryGroup,
-    tick: Tick,
-    ports: Ports,
-    gathered: Gathered,
-    targets: dict[tuple[str, str], list[SeriesState]],
-    report: TickReport,
-) -> None:
-    """Query one group and add what is seen; a failure is the trouble of its rules only."""
-    stop = tick.slot - int(ports.settings.lateness_seconds * 1000)
-    query = SampleQuery(
+def _mine(tick: Tick, name: str) -> bool:
+    """Whether this shard is the one that looks after the group or rule."""
+    return crc32(name.encode()) % tick.of == tick.shard
+
+
+def _ended(book: RuleBook, state: SeriesState) -> str:
+    """Why the series is to be closed: its rule was deleted or disabled, or doesn't cover it any more; else empty."""
+    ended = book.inactive.get(state.rule_id, "")
+    return ended if ended or book.belongs(state.rule_id, state.key) else RULE_CHANGED
+
+
+@dataclass
+class _Looking:
+    """One tick's look at its query groups. `targets` are the active states by (rule, monitor)."""
+
+    tick: Tick
+    ports: Ports
+    gathered: Gathered
+    report: TickReport
+    expecting: frozenset[str]
+    targets: dict[tuple[str, str], list[SeriesState]] = field(default_factory=dict)
+
+    def at(self, group: QueryGroup, timeout_seconds: float) -> None:
+        """Query one group and add what is seen; a failure is the trouble of its rules only."""
+        stop = self.tick.slot - int(self.ports.settings.lateness_seconds * 1000)
+        self.report.queries += 1
+        try:
+            with stage(self.report, "query"):
+                samples = self.ports.metrics(group.source).read(_query(group, stop), timeout_seconds)
+        except (QueryFailed, Unavailable, InvalidInput) as error:
+            self.report.trouble(str(error))
+            self.gathered.troubles.failed(group, str(error))
+            log.warning("%s could not be read: %s", group.measurement, error, extra={"slot": self.tick.slot})
+            return
+        with stage(self.report, "measure"):
+            readings = measure(group, samples, stop)
+            crowded = readings.crowded(MAX_SERIES)
+            self._see(group, readings, crowded)
+        self.gathered.troubles.looked(group, readings.unhealthy(), crowded)
+        self.gathered.looks.append(Look(group, readings, crowded))
+        self.report.series += len(readings)
+        self.report.points += len(samples)
+
+    def _see(self, group: QueryGroup, readings: Readings, crowded: Mapping[str, int]) -> None:
+        see = self.gathered.see
+        for i in readings.breaching(crowded):
+            see(Sight(readings.rule_id(i), readings.series_id(i), readings.key(i), readings.reading(i)))
+        for target in self.targets.keys() & group.target_index.keys():
+            for state in self.targets[target]:
+                found = readings.find(state.rule_id, state.key) or readings.absent(state.rule_id, state.key)
+                see(Sight(state.rule_id, state.series_id, state.key, found))
+        expecting = self.expecting.intersection(group.rule_ids).difference(crowded)
+        for sight in absent_sights(self.ports.store, group, readings, self.gathered.book, expecting):
+            see(sight)
+
+
+def _query(group: QueryGroup, stop: Millis) -> SampleQuery:
+    return SampleQuery(
         group.measurement,
         group.tags,
         group.fields,
@@ -147,31 +211,3 @@ def _look(
         group.database,
         group.narrowing(),
     )
-    report.queries += 1
-    try:
-        with stage(report, "query"):
-            samples = ports.metrics(group.source).read(query, QUERY_TIMEOUT_SECONDS)
-    except (QueryFailed, Unavailable, InvalidInput) as error:
-        report.errors += 1
-        report.error = report.error or str(error)
-        gathered.troubles.failed(group, str(error))
-        log.warning("%s could not be read: %s", group.measurement, error, extra={"slot": tick.slot})
-        return
-    with stage(report, "measure"):
-        readings = measure(group, samples, stop)
-        crowded = readings.crowded(MAX_SERIES)
-        for i in readings.breaching():
-            if readings.rule_id(i) not in crowded:
-                gathered.see(
-                    Sight(readings.rule_id(i), readings.series_id(i), readings.key(i), readings.reading(i))
-                )
-        for target in targets.keys() & group.target_index.keys():
-            for state in targets[target]:
-                found = readings.find(state.rule_id, state.key) or readings.absent(state.rule_id, state.key)
-                gathered.see(Sight(state.rule_id, state.series_id, state.key, found))
-        for sight in absent_sights(ports.store, group, readings, gathered.book.expecting()):
-            gathered.see(sight)
-    gathered.troubles.looked(group, readings.unhealthy(), crowded)
-    gathered.looked.append((group, readings))
-    report.series += len(readings)
-    report.points += len(samples)

@@ -3,16 +3,15 @@
 A rule over several groups has no data only when every group says so, and is in error when any group is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from shared.model import Health, Millis, RuleHealth
 from shared.plan import QueryGroup
-from shared.readings import Readings
 from shared.rulebook import RuleBook
 
 Trouble = tuple[Health, str]
-FINE: Trouble = (Health.OK, "")
+_FINE = RuleHealth(Health.OK, "", 0)
 
 
 @dataclass
@@ -45,6 +44,10 @@ class Troubles:
         for rule_id, count in crowded.items():
             self.errors[rule_id] = (Health.ERROR, f"{count} series are more than one rule may have")
 
+    def refused(self, rule_id: str, why: str) -> None:
+        """The rule was evaluated, and the database didn't take what came of it."""
+        self.errors[rule_id] = (Health.ERROR, why)
+
     def _count(self, rule_id: str) -> None:
         self.rule_groups[rule_id] = self.rule_groups.get(rule_id, 0) + 1
 
@@ -60,24 +63,25 @@ class Troubles:
     def changes(
         self, stored: Mapping[str, RuleHealth], book: RuleBook, slot: Millis
     ) -> dict[str, RuleHealth]:
-        """What to write: new troubles and other reasons, and ok for rules that were looked at and are fine again."""
-        present = self.now()
-        changed = {
-            rule_id: RuleHealth(health, why[:500], slot)
-            for rule_id, (health, why) in present.items()
-            if rule_id not in stored
-            or (stored[rule_id].health, stored[rule_id].reason) != (health, why[:500])
-        }
+        """What to write: new troubles and other reasons, and ok for rules that were looked at and are fine again.
+
+        Other words for the same trouble don't make it younger.
+        """
+        present, changed = self.now(), dict[str, RuleHealth]()
+        for rule_id, (health, why) in present.items():
+            before = stored.get(rule_id, _FINE)
+            since = before.since if health is before.health else slot
+            item = RuleHealth(health, why[:500], since)
+            if item != before:
+                changed[rule_id] = item
         for rule_id in stored:
             if rule_id not in present and (rule_id in self.rule_groups or rule_id in book.inactive):
                 changed[rule_id] = RuleHealth(Health.OK, "", slot)
         return changed
 
-    def group_rows(
-        self, looked: Sequence[tuple[QueryGroup, Readings]], slot: Millis
-    ) -> list[dict[str, object]]:
+    def group_rows(self, looked: Iterable[QueryGroup], slot: Millis) -> list[dict[str, object]]:
         """Rows of `query_groups`: those looked at, and those that failed with the store's words."""
-        done = [(group, "") for group, _ in looked]
+        done = [(group, "") for group in looked]
         return [
             {
                 "id": group.id,

@@ -8,7 +8,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import chain, product
 from typing import Any
 
 import numpy as np
@@ -166,6 +166,8 @@ def read_monitor(row: MonitorRow, parsed: dict[str, Any]) -> MonitorEntry | None
                 parsed[text] = json.loads(text)
         tags = tuple(sorted(where))
         values = tuple(_alternatives(where[tag]) for tag in tags)
+        if not _only_texts(chain(*values, parsed[row.key], parsed[row.labels].values())):
+            return None
         return MonitorEntry(
             row.id,
             row.name,
@@ -179,6 +181,10 @@ def read_monitor(row: MonitorRow, parsed: dict[str, Any]) -> MonitorEntry | None
         )
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def _only_texts(values: Iterable[object]) -> bool:
+    return all(isinstance(value, str) for value in values)
 
 
 def _alternatives(value: str | list[str]) -> tuple[str, ...]:

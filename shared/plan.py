@@ -39,6 +39,12 @@ class Compiled:
     expects: bool = False
     threshold: float | None = None
 
+    def __post_init__(self) -> None:
+        """TypeError for what a stored condition of the wrong types comes to: columns would mix it with the others."""
+        times = (self.lookback_ms, self.for_ms, self.keep_firing_ms)
+        if not all(type(ms) is int for ms in times) or not all(type(name) is str for name in self.fields):
+            raise TypeError("durations must be whole numbers, and fields names")
+
 
 @dataclass(frozen=True)
 class Batch:

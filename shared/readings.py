@@ -7,7 +7,7 @@ Rows are merged by the key tags alone. A tag outside the key whose value changes
 never splits a series, and the newest row by time is the latest whatever that tag says.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from shared.columns import Samples
 from shared.conditions import condition_type
-from shared.conditions._cells import Cells, Status
+from shared.conditions._cells import UNREADABLE, Cells, Status
 from shared.conditions._interface import Measured, Pairs
 from shared.conditions._options import duration
 from shared.conditions._sort import Sorted, sort_rows
@@ -64,10 +64,19 @@ class Readings:
         """How many pairs had data."""
         return len(self._target)
 
-    def breaching(self) -> Sequence[int]:
-        """Positions whose level is above clean."""
-        found: list[int] = np.flatnonzero(self._level).tolist()
+    def breaching(self, besides: Collection[str] = ()) -> list[int]:
+        """Positions whose level is above clean; rules `besides` are left out."""
+        found: list[int] = self.without(besides, np.flatnonzero(self._level)).tolist()
         return found
+
+    def without(self, rules: Collection[str], positions: Ints | None = None) -> Ints:
+        """Positions (of all, or of these) that belong to no such rule."""
+        some = np.arange(len(self)) if positions is None else positions
+        if not rules:
+            return some
+        left_out = [number for number, rule_id in enumerate(self._group.rule_ids) if rule_id in rules]
+        kept: Ints = some[~np.isin(self._group.target_rule[self._target[some]], left_out)]
+        return kept
 
     def rule_id(self, i: int) -> str:
         """The rule of pair i."""
@@ -89,7 +98,7 @@ class Readings:
             text=measured.texts[code] if code >= 0 else "",
             missing="" if status == Status.FINE else measured.reasons[int(status)],
             at=int(measured.at[at]),
-            error=bool(status == Status.WRONG_TYPE),
+            error=status in UNREADABLE,
         )
 
     def key(self, i: int) -> str:
@@ -145,10 +154,7 @@ class Readings:
         )
 
     def fingerprints(self) -> Ints:
-        """One number per pair, equal in every slot for the same (rule, series); valid within this process only.
-
-        To find new series: `np.flatnonzero(~np.isin(readings.fingerprints(), known))`.
-        """
+        """One number per pair, equal in every slot for the same (rule, series); valid within this process only."""
         prints: list[Ints] = []
         hashes: dict[int, Ints] = {}
         for piece in self._pieces:
@@ -158,9 +164,9 @@ class Readings:
             prints.append(self._group.target_hash[piece.target] * np.int64(1_000_003) + tags)
         return _joined(prints)
 
-    def present(self, positions: Iterable[int] | None = None) -> Iterator[tuple[str, str]]:
-        """(rule id, series key) of the given pairs, or of all that had data."""
-        for i in range(len(self)) if positions is None else positions:
+    def present(self, positions: Iterable[int]) -> Iterator[tuple[str, str]]:
+        """(rule id, series key) of the given pairs."""
+        for i in positions:
             yield self.rule_id(i), self.key(i)
 
     def crowded(self, max_series: int) -> Mapping[str, int]:
@@ -174,8 +180,8 @@ class Readings:
 
     def unhealthy(self) -> Mapping[str, tuple[Health, str]]:
         """Rules of this group that could not be evaluated, with the reason: no series at all, field never seen,
-        field of the wrong type. All others are healthy. A rule with targets in several groups is without data only
-        when every group says so."""
+        field of the wrong type, numbers too large. All others are healthy. A rule with targets in several groups is
+        without data only when every group says so."""
         group, found = self._group, {}
         silent = self._series_by_rule() == 0
         for batch in (batch for shape in group.shapes for batch in shape.batches):
@@ -183,10 +189,10 @@ class Readings:
             reason = self._no_data_reason(batch) if silent[rules].any() else ""
             found.update({group.rule_ids[rule]: (Health.NO_DATA, reason) for rule in rules[silent[rules]]})
         for piece in self._pieces:
-            wrong = piece.target[piece.measured.status == Status.WRONG_TYPE]
-            rules = np.unique(group.target_rule[wrong])
-            reason = piece.measured.reasons.get(Status.WRONG_TYPE, "")
-            found.update({group.rule_ids[rule]: (Health.ERROR, reason) for rule in rules})
+            for status in UNREADABLE:
+                rules = np.unique(group.target_rule[piece.target[piece.measured.status == status]])
+                reason = piece.measured.reasons.get(status, "")
+                found.update({group.rule_ids[rule]: (Health.ERROR, reason) for rule in rules})
         return found
 
     def _no_data_reason(self, batch: Batch) -> str:

@@ -10,21 +10,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from shared import conditions
-from shared.errors import InvalidInput, NotFound
+from shared import rule_rows
+from shared.errors import NotFound
 from shared.layout import GroupKey, MonitorEntry, MonitorIndex, Target, lay_out, read_monitor
 from shared.model import BookRows, Health, MonitorRow, RuleRow
 from shared.plan import Compiled, QueryGroup
-from shared.policy import AnnouncePolicy, DecidePolicy, RuleEntry
+from shared.policy import AnnouncePolicy, RuleEntry
 from shared.series import parse_series_key
 
 __all__ = ["MonitorEntry", "RuleBook", "RuleEntry", "updated"]
 
 RULE_DELETED = "rule deleted"
 RULE_DISABLED = "rule disabled"
-
-_UNREADABLE = (InvalidInput, ValueError, TypeError, KeyError, AttributeError, IndexError)
-"""What reading a row that nobody validated can raise."""
+RULE_CHANGED = "rule changed"
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,8 @@ class RuleBook:
         if row is None:
             raise NotFound("rule", rule_id)
         compiled = self.compiled.get(rule_id)
-        condition, text = _worded(row.condition)
+        condition, text = rule_rows.worded(row)
+        channels, labels = rule_rows.told_with(row)
         return RuleEntry(
             rule_id=rule_id,
             title=row.title,
@@ -75,14 +74,14 @@ class RuleBook:
             threshold=compiled.threshold if compiled else None,
             fields=compiled.fields if compiled else (),
             severity=row.severity,
-            channels=None if row.channels is None else tuple(json.loads(row.channels)),
+            channels=channels,
             cooldown_seconds=row.cooldown_seconds,
             repeat_seconds=row.repeat_seconds,
             group_seconds=row.group_seconds,
-            labels=json.loads(row.labels or "{}"),
+            labels=labels,
             runbook_url=row.runbook_url,
             monitors=self.targets.get(rule_id, ()),
-            decide=_decide_policy(self.tenant, row, compiled),
+            decide=rule_rows.deciding(row, compiled, self.tenant),
             announce=AnnouncePolicy(
                 row.cooldown_seconds * 1000, row.repeat_seconds * 1000, row.group_seconds * 1000
             ),
@@ -122,22 +121,6 @@ def _matches(row: RuleRow, monitor: MonitorEntry) -> bool:
     selector = json.loads(row.selector)
     labels = selector.get("labels") or {}
     return selector.get("kind", "") in ("", monitor.kind) and labels.items() <= monitor.labels.items()
-
-
-def _worded(text: str) -> tuple[dict[str, Any], str]:
-    try:
-        condition = json.loads(text)
-        return condition, conditions.describe(condition)
-    except _UNREADABLE:
-        return {}, ""
-
-
-def _decide_policy(tenant: str, row: RuleRow, compiled: Compiled | None) -> DecidePolicy:
-    if compiled is None:
-        return DecidePolicy(row.id, tenant, severity=row.severity)
-    return DecidePolicy(
-        row.id, tenant, compiled.for_ms, compiled.keep_firing_ms, compiled.no_data, row.severity
-    )
 
 
 # ------------------------------------------------------------------ making the next book
@@ -202,7 +185,7 @@ class _Maker:
 
     def take_rules(self, rows: Iterable[RuleRow]) -> None:
         """Put rules in."""
-        made: dict[tuple[str, int], Compiled | str] = {}
+        made: dict[tuple[object, ...], Compiled | str] = {}
         for row in rows:
             self.rows[row.id] = row
             self.changed.add(row.id)
@@ -211,9 +194,10 @@ class _Maker:
             if row.deleted or not row.enabled:
                 self.inactive[row.id] = RULE_DELETED if row.deleted else RULE_DISABLED
                 continue
-            result = made.get((row.condition, row.severity))
+            alike = row.condition, row.severity, row.channels, row.labels
+            result = made.get(alike)
             if result is None:
-                result = made[row.condition, row.severity] = _compile(row)
+                result = made[alike] = rule_rows.compiled(row)
             if isinstance(result, Compiled):
                 self.compiled[row.id] = result
 
@@ -228,7 +212,7 @@ class _Maker:
             if rule_id in self.inactive:
                 continue
             if rule_id not in self.compiled:
-                self.problems[rule_id] = (Health.ERROR, str(_compile(row)))
+                self.problems[rule_id] = (Health.ERROR, str(rule_rows.compiled(row)))
                 continue
             if row.selector is not None and index is None:
                 index = MonitorIndex(self.monitors.values())
@@ -246,7 +230,7 @@ class _Maker:
             return _Problem(Health.ERROR, f"monitor {row.monitor_id} does not exist")
         try:
             found = index.matching(json.loads(row.selector))
-        except _UNREADABLE as error:
+        except rule_rows.UNREADABLE as error:
             return _Problem(Health.ERROR, f"the stored selector can't be read: {error}")
         return found or _Problem(Health.NO_DATA, "no monitor matches the selector")
 
@@ -270,11 +254,3 @@ def _key(group: QueryGroup) -> GroupKey:
 
 def _groups(monitor_id: str, *books: Mapping[str, MonitorEntry]) -> set[GroupKey]:
     return {book[monitor_id].group for book in books if monitor_id in book}
-
-
-def _compile(row: RuleRow) -> Compiled | str:
-    """The rule's condition, or why it can't be used."""
-    try:
-        return conditions.compiled(json.loads(row.condition), row.severity)
-    except _UNREADABLE as error:
-        return f"the stored condition can't be used: {type(error).__name__}: {error}"

@@ -54,6 +54,8 @@ def _work(tick: Tick, claimed: Claim, ports: Ports, report: TickReport) -> bool:
         evaluate.run(tick, claimed, ports, report)
     except Fenced as error:
         log.warning("%s", error, extra={"slot": tick.slot})
+        report.trouble(str(error))
+        ports.store.write(lambda tx: ticks.record(tx, report))
         return False
     evaluated = perf_counter()
     outcome = publish.run(ports.store, ports.broker)
@@ -118,5 +120,5 @@ def _heartbeat(url: str) -> None:
         return
     try:
         httpx.get(url, timeout=HEARTBEAT_TIMEOUT, trust_env=False)
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         log.warning("the heartbeat was not delivered: %s", type(error).__name__)

@@ -27,6 +27,11 @@ class Status(IntEnum):
     SHORT = 2  # too few points for this aggregation
     STALE = 3  # the newest point is older than the rule allows
     WRONG_TYPE = 4  # the newest value is a text where a number is needed, or the other way round
+    TOO_LARGE = 5  # the values are numbers, but what they come to is none any more
+
+
+UNREADABLE = (Status.WRONG_TYPE, Status.TOO_LARGE)
+"""Trouble of the rule: nothing is decided on such a cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +88,11 @@ class Cells:
         made, any_value = self._empty(column, window_ms, before_ms, usable)
         inside = any_value & usable
         segments = _segments(self._cell[inside], self._time[inside], column.numbers[inside])
-        values, enough = AGGREGATIONS[aggregation](segments)
-        fine = made.status[segments.cells] == Status.FINE
-        made.values[segments.cells] = np.where(fine & enough, values, np.nan)
+        with np.errstate(over="ignore", invalid="ignore"):
+            values, enough = AGGREGATIONS[aggregation](segments)
+        fine, finite = made.status[segments.cells] == Status.FINE, np.isfinite(values)
+        made.values[segments.cells] = np.where(fine & enough & finite, values, np.nan)
+        made.status[segments.cells[fine & ~finite]] = Status.TOO_LARGE
         made.status[segments.cells[fine & ~enough]] = Status.SHORT
         return made
 

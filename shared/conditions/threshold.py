@@ -218,6 +218,7 @@ def _reasons(field: str, aggregation: str, age_ms: int, is_text: bool) -> dict[i
     return {
         Status.SHORT: f"not enough data: {aggregation} of {field!r} needs two points",
         Status.STALE: f"the newest value of {field!r} is older than {duration(age_ms / 1000)}",
+        Status.TOO_LARGE: f"the {aggregation} of {field!r} is too large for a number",
         Status.WRONG_TYPE: f"field {field!r} holds {found}, but the rule compares it with {wanted}",
     }
 

@@ -107,6 +107,16 @@ def resolve(tx: Tx, ended: Sequence[Ending], now: int) -> None:
     )
 
 
+def end_acknowledgements(tx: Tx, ids: Sequence[str], now: int) -> None:
+    """Open alerts that got worse, or whose acknowledgement was for a time that is over, are nobody's any more."""
+    for start in range(0, len(ids), _IN_LIST):
+        tx.conn.execute(
+            update(alerts)
+            .where(alerts.c.tenant == tx.tenant, alerts.c.id.in_(ids[start : start + _IN_LIST]))
+            .values(acked_at=None, acked_by="", ack_note="", acked_until=None, updated_at=now)
+        )
+
+
 def announced(tx: Tx, ids: Sequence[str]) -> None:
     """Mark alerts as announced: their firing is in the outbox."""
     for start in range(0, len(ids), _IN_LIST):

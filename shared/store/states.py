@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Select, select, tuple_
+from sqlalchemy import Select, select, true, tuple_
 
 from shared.model import Health, Phase, RuleHealth, SeriesState, Transition
 from shared.store.engine import Tx
@@ -27,7 +27,7 @@ def _state(row: Any) -> SeriesState:
 
 def active(tx: Tx) -> list[SeriesState]:
     """Every state that the next tick must look at, even when its series is clean."""
-    query = select(*_COLUMNS).where(states.c.tenant == tx.tenant, states.c.active.is_(True))
+    query = select(*_COLUMNS).where(states.c.tenant == tx.tenant, states.c.active == true())
     return [_state(row) for row in tx.conn.execute(query)]
 
 
@@ -133,7 +133,7 @@ def set_health(tx: Tx, changed: Mapping[str, RuleHealth]) -> None:
                 "health_reason": item.reason[:500],
                 "health_since": item.since,
             }
-            for rule_id, item in changed.items()
+            for rule_id, item in sorted(changed.items())
         ],
     )
 

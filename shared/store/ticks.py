@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import or_, select, update
 
+from shared.errors import Fenced
 from shared.store.engine import Tx
 from shared.store.tables import query_groups, tick_lease, ticks
 
@@ -39,6 +40,11 @@ class TickReport:
     skipped: int = 0
     errors: int = 0
     error: str = ""
+
+    def trouble(self, why: str) -> None:
+        """Count something that went wrong; the first reason is shown."""
+        self.errors += 1
+        self.error = self.error or why
 
 
 def claim(tx: Tx, shard: str, slot: int, interval_seconds: int, owner: str) -> Claim | None:
@@ -77,14 +83,15 @@ def claim(tx: Tx, shard: str, slot: int, interval_seconds: int, owner: str) -> C
     return Claim(shard, slot, before.fence + 1, lease_until, max(0, missed))
 
 
-def touch(tx: Tx, shard: str, fence: int) -> bool:
-    """Lock the lease row for this transaction; False when a newer tick has raised the fence."""
-    held = tx.conn.execute(
+def hold(tx: Tx, claimed: Claim) -> None:
+    """Lock the lease row until the commit; raises Fenced when a newer tick has raised the fence."""
+    fence = tx.conn.execute(
         select(tick_lease.c.fence)
-        .where(tick_lease.c.tenant == tx.tenant, tick_lease.c.shard == shard)
+        .where(tick_lease.c.tenant == tx.tenant, tick_lease.c.shard == claimed.shard)
         .with_for_update()
     ).scalar_one_or_none()
-    return held == fence
+    if fence != claimed.fence:
+        raise Fenced(f"a newer tick took over shard {claimed.shard}; slot {claimed.slot} stops")
 
 
 def finish(tx: Tx, claimed: Claim, report: TickReport) -> None:
@@ -109,12 +116,19 @@ def record(tx: Tx, report: TickReport) -> None:
     tx.upsert(ticks, [row])
 
 
-def groups_by_age(tx: Tx) -> Mapping[str, int]:
-    """Query group id → slot of its last evaluation."""
+Turn = tuple[bool, int]
+"""Whether the last query of a group failed, and its slot: sorted, those that work come before those that only cost
+time, and of each sort the one that waited longest comes first."""
+
+
+def turns(tx: Tx) -> Mapping[str, Turn]:
+    """Query group id → its turn."""
     rows = tx.conn.execute(
-        select(query_groups.c.id, query_groups.c.slot).where(query_groups.c.tenant == tx.tenant)
+        select(query_groups.c.id, query_groups.c.slot, query_groups.c.error).where(
+            query_groups.c.tenant == tx.tenant
+        )
     )
-    return {row.id: row.slot for row in rows}
+    return {row.id: (bool(row.error), row.slot) for row in rows}
 
 
 def groups_evaluated(tx: Tx, rows: Sequence[Mapping[str, object]]) -> None:

@@ -106,12 +106,13 @@ def test_a_lock_that_is_not_let_go_is_unavailable_and_not_a_bug(mariadb_url: str
     hurry = "SET SESSION innodb_lock_wait_timeout = 1"
     event.listen(store.engine, "connect", lambda conn, _: conn.cursor().execute(hurry))
     store.engine.dispose()
-    store.write(lambda tx: ticks.claim(tx, "0/1", 30_000, 30, "a"))
+    claimed = store.write(lambda tx: ticks.claim(tx, "0/1", 30_000, 30, "a"))
+    assert claimed is not None
     with store.engine.connect() as other:
         other.execute(text("SELECT * FROM tick_lease FOR UPDATE"))
 
         with pytest.raises(Unavailable, match="Lock wait timeout"):
-            store.write(lambda tx: ticks.touch(tx, "0/1", 1))
+            store.write(lambda tx: ticks.hold(tx, claimed))
     store.close()
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select, update
 
+from shared.errors import Fenced
 from shared.events import Event
 from shared.model import (
     AlertFacts,
@@ -92,9 +93,10 @@ def test_a_late_finisher_is_fenced_off(store: Store) -> None:
     newer = claim(store, SLOT + STEP, "b")
     assert newer is not None
 
-    assert store.read(lambda tx: ticks.touch(tx, "0/1", late.fence)) is False
+    with pytest.raises(Fenced, match=f"slot {SLOT} stops"):
+        store.write(lambda tx: ticks.hold(tx, late))
     finish(store, late)
-    assert store.read(lambda tx: ticks.touch(tx, "0/1", newer.fence)) is True
+    store.write(lambda tx: ticks.hold(tx, newer))
     assert claim(store, SLOT + 2 * STEP) is None  # the late one did not release the newer one's lease
 
 
