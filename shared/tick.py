@@ -81,13 +81,13 @@ def _log(report: TickReport, published: int) -> None:
     ]
     said = ", ".join(_counted(*one) for one in news if one[0])
     log.info(
-        "tick %s: %s, %s, %s in %d ms; %s",
+        "tick %s: %s (%s, %s, %s, %d ms)",
         clock_text(report.slot),
+        said or "nothing new",
         _counted(report.rules, "rule", "rules"),
         _counted(report.series, "series", "series"),
         _counted(report.queries, "query", "queries"),
         report.total_ms,
-        said or "nothing new",
         extra={
             "slot": report.slot,
             "stages_ms": report.stages_ms,

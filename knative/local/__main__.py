@@ -56,7 +56,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--site-down", default="20-45", metavar="A-B", help="seconds when the demo site is down"
     )
     parser.add_argument(
-        "--site-every", type=float, default=300.0, metavar="S", help="then down again every S seconds"
+        "--site-every", type=float, default=600.0, metavar="S", help="then down again every S seconds"
     )
     parser.add_argument("--site-down-for", type=float, default=60.0, metavar="S", help="for so long")
     parser.add_argument("-v", "--verbose", action="store_true", help="every tick, delivery and debug line")
@@ -94,7 +94,7 @@ def welcome(stack: Stack, terminal: Terminal) -> None:
     hints.append(f"Your own rules: {command_line(stack.state)} --help, in a second terminal.")
     down = stack.options.cycle.first_down
     if down and "demo-site" not in stack.options.without:
-        hints.append(f"The demo site goes down in {down:g} s, on purpose: watch the inbox, {stack.inbox_url}")
+        hints.append(f"The demo site goes down in {down:g} s, on purpose: watch the inbox.")
     zone = datetime.now().astimezone().strftime("%z")
     hints.append(f"Ctrl-C stops everything. Times are in {zone[:3]}:{zone[3:]}.")
     terminal.addresses(rows, hints)

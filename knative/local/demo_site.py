@@ -31,7 +31,7 @@ class Cycle:
 
     first_down: float = 20.0
     first_up: float = 45.0
-    every_seconds: float = 300.0
+    every_seconds: float = 600.0
     down_seconds: float = 60.0
 
     def down_at(self, age: float) -> bool:

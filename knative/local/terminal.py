@@ -45,6 +45,7 @@ _HIDDEN = frozenset(
         "quiet",
     }
 )
+_NARROWEST = 30
 _DETAILS = frozenset({"debug"})
 _CLEAR_LINE = Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2))
 
@@ -93,11 +94,19 @@ class Terminal:
             return
         at = datetime.fromtimestamp(note.at).astimezone().strftime("%H:%M:%S")
         colour = self._colours.setdefault(note.who, _COLOURS[len(self._colours) % len(_COLOURS)])
-        line = Text.assemble((at, "dim"), " ", (f"{note.who:<14}", colour), " ")
-        line.append(note.text, style=_LEVELS.get(note.level, "dim" if note.detail or note.quiet else ""))
+        who = Text.assemble((at, "dim"), " ", (f"{note.who:<14}", colour), " ")
+        said = Text(note.text, _LEVELS.get(note.level, "dim" if note.detail or note.quiet else ""))
         if note.extras and self._verbose:
-            line.append(f"  {note.extras}", style="dim")
-        self._write(line, passing=note.quiet and not self._verbose)
+            said.append(f"  {note.extras}", style="dim")
+        passing = note.quiet and not self._verbose
+        self._write(who + (said if passing else self._wrapped(said, len(who))), passing=passing)
+
+    def _wrapped(self, text: Text, indent: int) -> Text:
+        """On a screen, lines that go on below their own beginning; elsewhere as it is."""
+        if not self._console.is_terminal:
+            return text
+        lines = text.wrap(self._console, max(self._console.width - indent, _NARROWEST))
+        return Text("\n" + " " * indent).join(lines)
 
     def say(self, text: str) -> None:
         """One line of the runner itself."""

@@ -40,7 +40,7 @@ def demo(
     if seeded.rules:
         terminal.say(f"Added {len(seeded.monitors)} monitors and {len(seeded.rules)} rules.")
     else:
-        terminal.say("There is something already; nothing was added.")
+        terminal.say("The database has monitors or rules already; nothing was added.")
 
 
 def tick(

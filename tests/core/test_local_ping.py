@@ -133,12 +133,12 @@ def test_ticks_overlap_when_the_sink_is_slow() -> None:
 
 def test_the_demo_site_goes_down_once_early_and_then_at_every_period() -> None:
     cycle = Cycle()
-    assert [cycle.down_at(age) for age in (0, 19, 20, 44, 45, 299, 300, 359, 360, 600, 661)] == [
+    assert [cycle.down_at(age) for age in (0, 19, 20, 44, 45, 599, 600, 659, 660, 1200, 1261)] == [
         False, False, True, True, False, False, True, True, False, True, False,
     ]  # fmt: skip
     assert cycle.next_change(0) == 20
     assert cycle.next_change(30) == 15
-    assert cycle.next_change(45) == 255
+    assert cycle.next_change(45) == 555
     assert Cycle(1, 2, 0, 0).next_change(3) is None
 
 

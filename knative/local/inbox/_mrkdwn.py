@@ -30,6 +30,7 @@ _EMOJI = {
     "information_source": "ℹ️",
     "hourglass": "⌛",
     "chart_with_upwards_trend": "📈",
+    "book": "📖",
     "eyes": "👀",
     "x": "❌",
 }
