@@ -8,7 +8,7 @@ import pytest
 
 from shared.events import Event, parse_keys, routed, sign, to_http
 from shared.store.tables import dead_letters, tick_lease, ticks
-from tests.support.flow import KINDS, STEP, Flow
+from tests.support.flow import INTERVAL, KINDS, STEP, Flow
 from tests.support.functions import post_tick, running_function
 from tests.support.sink import Reply
 from tests.support.waiting import wait_until
@@ -60,7 +60,7 @@ def test_two_evaluators_that_get_one_tick_at_once_evaluate_and_tell_once(laptop:
     environment = {**laptop.settings, "K_SINK": laptop.stack.environment("evaluate")["K_SINK"]}
     with running_function("evaluate", environment) as other, ThreadPoolExecutor(6) as pool:
         urls = [laptop.stack.service_url("evaluate"), other.url] * 3
-        answers = list(pool.map(lambda url: post_tick(url, laptop.slot, 1), urls))
+        answers = list(pool.map(lambda url: post_tick(url, laptop.slot, INTERVAL), urls))
     assert [(answer.status_code, answer.content) for answer in answers] == [(204, b"")] * 6
     rule.wait_settled(1)
     assert {kind: rule.told(kind) for kind in KINDS} == {kind: ["firing"] for kind in KINDS}

@@ -1,7 +1,7 @@
 """The laptop's whole stack under a test's control: its own time, its own points, and everything that came out.
 
-Every test uses a measurement and rules of its own, so that many can share one stack. Time is the ticks': each carries
-the next second, however long it took to get there; waits that follow the database's clock are ended by hand.
+Every test uses a measurement and rules of its own, so that many can share one stack. Time is the ticks': each is the
+next slot, however soon it comes; waits that follow the database's clock are ended by hand.
 """
 
 import itertools
@@ -23,13 +23,15 @@ from shared.store import monitors, rules
 from shared.store.engine import Store, open_store
 from shared.store.tables import channel_state, deliveries, outbox
 from tests.support.gate import Gate
+from tests.support.local_overlay import EVENTING, SERVING, SOURCES
 from tests.support.processes import ROOT
 from tests.support.waiting import wait_until
 from tests.support.world import threshold
 
-STEP = 1000
+INTERVAL = 30
+STEP = INTERVAL * 1000
 KINDS = ("email", "slack", "webhook")
-BEFORE_SECONDS = 3600
+BEFORE_SECONDS = 12 * 3600
 """How far back the first slot lies, so that no slot comes to lie in the future."""
 SETTINGS = {
     "TOCSIN_LATENESS_SECONDS": "0",
@@ -37,21 +39,29 @@ SETTINGS = {
     "TOCSIN_LOG_LEVEL": "DEBUG",
 }
 
-_EVENTING, _SOURCES = "eventing.knative.dev/v1", "sources.knative.dev/v1"
 _names = itertools.count(1)
 
 
 def write_overlay(folder: Path, broker: str) -> Path:
-    """The laptop overlay in fast motion: slots of a second, quick retries, and `broker` in the Broker's place."""
+    """The laptop overlay with a cluster's slots, quick retries, and `broker` in the Broker's place."""
     changes: list[dict[str, Any]] = [
         _patch(
-            _SOURCES, "PingSource", "tick", {"data": '{"interval_seconds": 1}', "schedule": "* * * * * *"}
+            SOURCES,
+            "PingSource",
+            "tick",
+            {"data": f'{{"interval_seconds": {INTERVAL}}}', "schedule": f"*/{INTERVAL} * * * * *"},
         ),
-        _patch(_SOURCES, "SinkBinding", "evaluate", {"sink": {"ref": None, "uri": broker}}),
-        _patch(_EVENTING, "Trigger", "notify-slack", {"delivery": {"backoffDelay": "PT0.3S"}}),
-        _patch(_EVENTING, "Trigger", "notify-email", {"delivery": {"backoffDelay": "PT0.3S"}}),
+        _patch(SOURCES, "SinkBinding", "evaluate", {"sink": {"ref": None, "uri": broker}}),
+        _patch(EVENTING, "Trigger", "notify-slack", {"delivery": {"backoffDelay": "PT0.3S"}}),
+        _patch(EVENTING, "Trigger", "notify-email", {"delivery": {"backoffDelay": "PT0.3S"}}),
         # One retry: this is the channel whose events are given up.
-        _patch(_EVENTING, "Trigger", "notify-webhook", {"delivery": {"retry": 1, "backoffDelay": "PT0.1S"}}),
+        _patch(EVENTING, "Trigger", "notify-webhook", {"delivery": {"retry": 1, "backoffDelay": "PT0.1S"}}),
+    ]
+    # Nobody ticks the monitors here, so they would only cost time.
+    changes += [
+        {**_patch(version, kind, name, {}), "$patch": "delete"}
+        for name in ("monitor-host", "monitor-http")
+        for version, kind in ((SOURCES, "PingSource"), (SERVING, "Service"))
     ]
     folder.mkdir(parents=True)
     fields = {
@@ -93,7 +103,7 @@ class Flow:
         settings = stack.environment("evaluate")
         self.settings: Mapping[str, str] = {k: v for k, v in settings.items() if k.startswith("TOCSIN_")}
         self.store: Store = open_store(settings["TOCSIN_DATABASE_URL"], "default", stack.state)
-        self.slot = (int(time.time()) - BEFORE_SECONDS) * STEP
+        self.slot = (int(time.time()) - BEFORE_SECONDS) // INTERVAL * STEP
 
     # ------------------------------------------------------------------ what goes in
 
