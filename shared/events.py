@@ -198,8 +198,11 @@ def _digest(event: Event, key: bytes) -> str:
 def parse_keys(text: str) -> dict[str, bytes]:
     """Signing keys from `id:base64[,id:base64]`; the first one signs, all of them verify."""
     keys: dict[str, bytes] = {}
-    for pair in filter(None, (part.strip() for part in text.split(","))):
-        key_id, _, secret = pair.partition(":")
+    pairs = filter(None, (part.strip() for part in text.split(",")))
+    for number, pair in enumerate(pairs, start=1):
+        key_id, colon, secret = pair.partition(":")
+        if not colon or not key_id:  # what stands there may be the key itself, so it isn't repeated
+            raise ValueError(f"key number {number} has no id; expected id:base64")
         try:
             keys[key_id] = base64.b64decode(secret, validate=True)
         except ValueError:

@@ -18,7 +18,7 @@ from pythonjsonlogger.json import JsonFormatter
 
 from shared.errors import Conflict, InProgress, InvalidInput, NotFound, PoisonEvent, TocsinError, Unavailable
 from shared.events import Event, InvalidEvent, of_http
-from shared.settings import settings
+from shared.settings import SettingsError, settings
 from shared.wiring import Wiring, process_wiring
 
 EventHandler = Callable[[Event, Wiring], None]
@@ -87,12 +87,21 @@ def _guarded(
 
 def _register(name: str, serve: FrameworkHandler) -> FrameworkHandler:
     if flask.has_app_context():  # the framework runs the module inside the app that will serve it
-        settings()  # a wrong variable ends the process here, with its name, and not the first event
+        _refuse_wrong_settings()
         _log_json(name)
         for route in ("/health/liveness", "/health/readiness"):
             flask.current_app.add_url_rule(route, endpoint=route, view_func=_healthy, methods=["GET"])
     registered: FrameworkHandler = functions_framework.http(serve)
     return registered
+
+
+def _refuse_wrong_settings() -> None:
+    """A wrong variable ends the process at its start, with its name, and not the first event."""
+    settings()
+    try:
+        _ = process_wiring().keys
+    except InvalidInput as error:
+        raise SettingsError(str(error)) from None
 
 
 def _healthy() -> ResponseReturnValue:

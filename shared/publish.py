@@ -4,9 +4,10 @@ The same bytes and the same id every time; only the routes `to<kind>` follow wha
 """
 
 import logging
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shared.broker import AT_ONCE, Broker
 from shared.errors import Unavailable
@@ -15,8 +16,8 @@ from shared.store import outbox
 from shared.store.engine import Store
 
 BATCH = 500
-REDRIVES_PER_KIND = 20
-"""How many repeats one tick may cost each channel kind."""
+REDRIVES_PER_CHANNEL = 20
+"""How many repeats one tick may cost each channel."""
 
 log = logging.getLogger("tocsin.publish")
 
@@ -40,27 +41,44 @@ class PublishReport:
         )
 
 
-def run(store: Store, broker: Broker, *, batches: int = 20) -> PublishReport:
-    """Publish what is new, in batches, and then what is to be repeated, so that news never waits for repetitions."""
-    total, refusals = PublishReport(), list[str]()
-    for _ in range(batches):
+def run(store: Store, broker: Broker, *, seconds: float = 20.0) -> PublishReport:
+    """Publish what is new, in batches, and then what is to be repeated, so that news never waits for repetitions.
+
+    What the Broker has not taken within `seconds` is left for the next tick.
+    """
+    total, patience = PublishReport(), _Patience(time.monotonic() + seconds)
+    while not total.refused:
         # gather
         waiting = store.read(lambda tx: outbox.unpublished(tx, BATCH))
         # send, then commit
-        total = total.plus(_publish(store, broker, waiting, refusals))
-        if total.refused or len(waiting) < BATCH:
+        total = total.plus(_publish(store, broker, waiting, patience))
+        if len(waiting) < BATCH:
             break
-    repeats = store.read(lambda tx: outbox.repeats(tx, REDRIVES_PER_KIND))
-    return total.plus(_publish(store, broker, repeats, refusals))
+    repeats = store.read(lambda tx: outbox.repeats(tx, REDRIVES_PER_CHANNEL))
+    return total.plus(_publish(store, broker, repeats, patience))
+
+
+@dataclass
+class _Patience:
+    """How long, and after how many refusals, a Broker is left alone until the next tick."""
+
+    deadline: float
+    refusals: list[str] = field(default_factory=list)
+
+    def ended(self) -> str:
+        """Why there is none left; empty while there is."""
+        if len(self.refusals) >= AT_ONCE:
+            return f"not tried: {self.refusals[-1]}"
+        return "not tried: the broker is too slow" if time.monotonic() >= self.deadline else ""
 
 
 def _publish(
-    store: Store, broker: Broker, waiting: Sequence[outbox.Due], refusals: list[str]
+    store: Store, broker: Broker, waiting: Sequence[outbox.Due], patience: _Patience
 ) -> PublishReport:
     if not waiting:
         return PublishReport()
     with ThreadPoolExecutor(max_workers=min(AT_ONCE, len(waiting))) as pool:
-        problems = list(pool.map(lambda item: _post(broker, item, refusals), waiting))
+        problems = list(pool.map(lambda item: _post(broker, item, patience), waiting))
     refused = {item.event.id: why for item, why in zip(waiting, problems, strict=True) if why}
     accepted = [item for item in waiting if item.event.id not in refused]
     store.write(lambda tx: outbox.published(tx, [item.event.id for item in accepted], refused))
@@ -78,13 +96,13 @@ def _publish(
     )
 
 
-def _post(broker: Broker, item: outbox.Due, refusals: list[str]) -> str:
-    """Publish one event; the reason when the Broker didn't take it. One that refuses so many is left alone."""
-    if len(refusals) >= AT_ONCE:
-        return f"not tried: {refusals[-1]}"
+def _post(broker: Broker, item: outbox.Due, patience: _Patience) -> str:
+    """Publish one event; the reason when the Broker didn't take it."""
+    if ended := patience.ended():
+        return ended
     try:
         broker.publish(routed(item.event, item.kinds))
     except Unavailable as error:
-        refusals.append(str(error))
+        patience.refusals.append(str(error))
         return str(error)
     return ""

@@ -11,7 +11,7 @@ from time import perf_counter
 
 import httpx
 
-from shared import evaluate, publish
+from shared import deliver, evaluate, publish
 from shared.errors import Fenced
 from shared.events import Tick
 from shared.gather import Ports
@@ -19,6 +19,8 @@ from shared.store import ticks
 from shared.store.ticks import Claim, TickReport
 
 HEARTBEAT_TIMEOUT = httpx.Timeout(3.0)
+LEAST_PUBLISH_SECONDS = 2.0
+"""A tick that took all of its time to evaluate still publishes something."""
 
 log = logging.getLogger("tocsin.tick")
 
@@ -58,7 +60,9 @@ def _work(tick: Tick, claimed: Claim, ports: Ports, report: TickReport) -> bool:
         ports.store.write(lambda tx: ticks.record(tx, report))
         return False
     evaluated = perf_counter()
-    outcome = publish.run(ports.store, ports.broker)
+    deliver.expire(ports.store, ports.channels)
+    left = tick.interval_seconds * 5 / 6 - (evaluated - started)
+    outcome = publish.run(ports.store, ports.broker, seconds=max(left, LEAST_PUBLISH_SECONDS))
     finished = perf_counter()
     report.stages_ms["publish"] = int((finished - evaluated) * 1000)
     report.total_ms = int((finished - started) * 1000)

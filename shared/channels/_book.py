@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import yaml
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from shared.channels._kind import ChannelSettings, kinds, load_kind
+from shared.channels._kind import ChannelSettings, Misconfigured, kinds, load_kind
 from shared.errors import InvalidInput, NotFound
 from shared.model import Channel
 
@@ -102,12 +102,11 @@ class ChannelBook:
         )
 
     def secret(self, name: str, key: str) -> SecretStr:
-        """One secret of a channel; raises NotFound that says where it belongs."""
+        """One secret of a channel; raises NotFound that says where it belongs, or Misconfigured for a bad file."""
         variable = _variable(name, key)
         text = self._environ.get(variable, "").strip()
         if not text and self._secrets_dir is not None:
-            file = self._secrets_dir / f"{name}.{key}"
-            text = file.read_text("utf-8").strip() if file.is_file() else ""
+            text = _read_secret(self._secrets_dir / f"{name}.{key}")
         if not text:
             raise NotFound("secret", f"{name}.{key}", _place(name, key))
         return SecretStr(text)
@@ -163,6 +162,16 @@ def _place(name: str, key: str) -> str:
     return (
         f"set the variable {_variable(name, key)}, or put it into the file {name}.{key} in TOCSIN_SECRETS_DIR"
     )
+
+
+def _read_secret(path: Path) -> str:
+    try:
+        return path.read_text("utf-8").strip()
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+        raise Misconfigured(f"its secret's file {path.name} can't be read: {why}") from None
 
 
 class _File(BaseModel, extra="forbid"):

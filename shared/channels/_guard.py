@@ -7,8 +7,10 @@ can't point inside. Hosts that the operator allows are exempt.
 import ipaddress
 import socket
 import ssl
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from typing import Any
 
 import httpcore
@@ -76,11 +78,19 @@ def _is_disguised(host: str) -> bool:
         return False
 
 
+Resolve = Callable[[str, int], list[str]]
+
+
+def _resolve(host: str, port: int) -> list[str]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
 class GuardedBackend(httpcore.NetworkBackend):
     """Connects to checked addresses, and ends every operation at one deadline (monotonic seconds)."""
 
-    def __init__(self, deadline: float, *, free: bool) -> None:
-        self._deadline, self._free = deadline, free
+    def __init__(self, deadline: float, *, free: bool, resolve: Resolve = _resolve) -> None:
+        self._deadline, self._free, self._resolve = deadline, free, resolve
         self._plain = httpcore.SyncBackend()
 
     def connect_tcp(
@@ -93,7 +103,7 @@ class GuardedBackend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         """A connection to the first address of the host that answers; raises ConnectError, or Refused."""
         problem: Exception = httpcore.ConnectError("the name has no address")
-        for address in self._addresses(host, port):
+        for address in self._addresses(host, port, _left(self._deadline, timeout)):
             try:
                 stream = self._plain.connect_tcp(
                     address, port, _left(self._deadline, timeout), local_address, socket_options
@@ -104,12 +114,8 @@ class GuardedBackend(httpcore.NetworkBackend):
             return _Bounded(stream, self._deadline)
         raise problem
 
-    def _addresses(self, host: str, port: int) -> list[str]:
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError(f"the name can't be resolved: {error}") from None
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    def _addresses(self, host: str, port: int, seconds: float) -> list[str]:
+        addresses = _in_time(lambda: self._resolve(host, port), seconds)
         if not self._free:
             for address in addresses:
                 if not is_public(address):
@@ -144,6 +150,23 @@ class _Bounded(httpcore.NetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
+
+
+def _in_time(look_up: Callable[[], list[str]], seconds: float) -> list[str]:
+    """What a look-up finds in time. The system's resolver has no time-out: it may go on for minutes, unheard."""
+    found: Future[list[str]] = Future()
+
+    def work() -> None:
+        try:
+            found.set_result(look_up())
+        except (OSError, UnicodeError) as error:
+            found.set_exception(httpcore.ConnectError(f"the name can't be resolved: {error}"))
+
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        return found.result(seconds)
+    except TimeoutError:
+        raise httpcore.ConnectTimeout("the name can't be resolved in time") from None
 
 
 def _left(deadline: float, timeout: float | None) -> float:

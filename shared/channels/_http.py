@@ -10,7 +10,7 @@ import ssl
 import time
 from collections.abc import Callable
 from functools import cache
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import httpcore
 import httpx
@@ -105,7 +105,9 @@ def redacted(text: str, call: Call) -> str:
     """The text without any of the call's secrets, nor the path and query of its URL."""
     parts = urlsplit(call.url)
     path = f"{parts.path}?{parts.query}" if parts.query else parts.path
-    pieces = {call.url, path, parts.path, parts.query, *parts.path.split("/"), *call.secrets}
+    values = [value for _, value in parse_qsl(parts.query)]
+    pieces = {call.url, path, parts.path, parts.query, *parts.path.split("/"), *values, *call.secrets}
+    pieces |= {unquote(piece) for piece in pieces}
     for secret in sorted(pieces, key=len, reverse=True):
         if len(secret) >= _SHORTEST_SECRET and secret not in _PUBLIC:
             text = text.replace(secret, "***")

@@ -48,7 +48,7 @@ class Settings(ChannelSettings):
     @classmethod
     def _addresses(cls, to: tuple[str, ...]) -> tuple[str, ...]:
         for one in to:
-            if len(one) > 254 or not re.match(_ADDRESS, one):
+            if len(one) > 254 or not re.fullmatch(_ADDRESS, one):
                 raise ValueError(f"{one!r} is no email address")
         if len({one.lower() for one in to}) < len(to):
             raise ValueError("an address stands there twice")
@@ -124,7 +124,7 @@ def _first_error(text: str) -> tuple[str, str]:
 
 def _seconds_to(epoch: str, now: Millis) -> float | None:
     """SendGrid's X-RateLimit-Reset is a moment in epoch seconds."""
-    return bounded(int(epoch) - now / 1000) if epoch.isdigit() and len(epoch) <= 12 else None
+    return bounded(int(epoch) - now / 1000) if epoch.isdecimal() and len(epoch) <= 12 else None
 
 
 def _request(message: Message, settings: Settings, recipient: str, html: str) -> Request:

@@ -12,19 +12,23 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
-from shared.channels import load_kind
+from shared.channels import ChannelBook, load_kind
 from shared.deliver.batches import Batch, plan
+from shared.deliver.record import Recorder
 from shared.deliver.send import LEASE_MS, Ports, Sending
 from shared.deliver.verdicts import Verdict
 from shared.errors import InProgress, InvalidInput, Unavailable
 from shared.events import Event, InvalidEvent, notification_of, verify
 from shared.store import claims, dead_letters, deliveries
 from shared.store.dead_letters import DeadLetter
-from shared.store.engine import Tx
+from shared.store.engine import Store, Tx
 
 TOTAL_SECONDS = 22.0
 """Below the Trigger's delivery time-out of 30 s, so that the broker never repeats an event that is being sent."""
 AT_ONCE = 6
+ABANDONED_MS = 30 * 60_000
+"""An event is repeated every 10 minutes, so a function that works has ended its rows long before."""
+EXPIRE_SECONDS, EXPIRE_AT_ONCE = 5.0, 200
 
 log = logging.getLogger("tocsin.deliver")
 
@@ -43,7 +47,8 @@ def run(event: Event, kind: str, wiring: Ports) -> None:
     if not _readable(event, kind, wiring):
         return
     _refresh(wiring)
-    sending = Sending(wiring, kind, uuid.uuid4().hex, deadline)
+    recorder = Recorder(wiring.store, wiring.channels, uuid.uuid4().hex, deadline)
+    sending = Sending(wiring, kind, recorder)
     # gather
     claim, told = wiring.store.write(lambda tx: _claim(tx, event.id, sending))
     if not claim.known:
@@ -51,9 +56,26 @@ def run(event: Event, kind: str, wiring: Ports) -> None:
     # decide
     decided = plan(claim, told)
     # send, then record
-    sending.record(decided.ended, {})
+    recorder.record(decided.ended, {})
     verdicts = _side_by_side(sending, decided.batches)
     _reply(verdicts, claim.held, kind)
+
+
+def expire(store: Store, channels: ChannelBook) -> int:
+    """End deliveries that are long past their deadline because no function took them; returns how many.
+
+    They are visible and told on the fallback channel, and no event is repeated for them any more.
+    """
+    recorder = Recorder(store, channels, uuid.uuid4().hex, time.monotonic() + EXPIRE_SECONDS)
+
+    def take(tx: Tx) -> deliveries.Claim:
+        return claims.claim_abandoned(
+            tx, recorder.token, LEASE_MS, overdue_ms=ABANDONED_MS, limit=EXPIRE_AT_ONCE
+        )
+
+    claim = store.write(take)
+    recorder.record(plan(claim, {}).ended, {})
+    return len(claim.rows)
 
 
 def bury(event: Event, kind: str, wiring: Ports, why: str = "") -> None:

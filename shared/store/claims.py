@@ -71,7 +71,10 @@ def claim_abandoned(tx: Tx, token: str, lease_ms: int, *, overdue_ms: Millis, li
     ids = _open_ids(
         tx, deliveries.c.next_at <= now, deliveries.c.deadline_at <= now - overdue_ms, limit=limit
     )
-    due = [row.id for row in _locked(tx, ids) if row.next_at <= now]
+    rows = _locked(tx, ids)
+    if _lapse(tx, rows, now, idempotent=False):
+        rows = _locked(tx, ids)
+    due = [row.id for row in rows if row.next_at <= now]
     return _taken(tx, due, token, now + lease_ms, now, known=len(due), held=0)
 
 

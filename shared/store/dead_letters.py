@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, and_, exists, func, select, update
+from sqlalchemy import ColumnElement, and_, exists, select, update
 
 from shared.model import Millis
 from shared.store.engine import Tx
@@ -95,22 +95,3 @@ def listing(tx: Tx, limit: int = 100, *, only_open: bool = False) -> list[DeadLe
         )
         for row in rows
     ]
-
-
-def count(tx: Tx, *, only_open: bool = False) -> int:
-    """How many letters there are."""
-    query = select(func.count()).select_from(dead_letters).where(dead_letters.c.tenant == tx.tenant)
-    return int(tx.conn.execute(query.where(_open()) if only_open else query).scalar_one())
-
-
-def mark_replayed(tx: Tx, event_id: str, kind: str) -> None:
-    """Note that the event was sent again."""
-    tx.conn.execute(
-        update(dead_letters)
-        .where(
-            dead_letters.c.tenant == tx.tenant,
-            dead_letters.c.event_id == event_id,
-            dead_letters.c.kind == kind,
-        )
-        .values(replayed_at=tx.now())
-    )

@@ -199,14 +199,15 @@ def add_fallbacks(tx: Tx, rows: Sequence[NewDelivery]) -> None:
     )
 
 
-def due_kinds(tx: Tx, now: Millis) -> list[str]:
-    """The channel kinds that have a delivery that is due, sorted."""
+def due_channels(tx: Tx, now: Millis) -> list[tuple[str, str]]:
+    """The channels that have a delivery that is due, as (kind, name), sorted."""
     query = (
-        select(deliveries.c.kind)
+        select(deliveries.c.kind, deliveries.c.channel)
         .distinct()
         .where(deliveries.c.tenant == tx.tenant, deliveries.c.next_at <= now)
     )
-    return list(tx.conn.execute(query.order_by(deliveries.c.kind)).scalars())
+    found = tx.conn.execute(query.order_by(deliveries.c.kind, deliveries.c.channel))
+    return [(row.kind, row.channel) for row in found]
 
 
 def open_kinds(tx: Tx, notification_ids: Iterable[str]) -> dict[str, frozenset[str]]:

@@ -76,19 +76,20 @@ def unpublished(tx: Tx, limit: int) -> list[Due]:
     return [Due(_event(row), kinds.get(row.id, frozenset()), False) for row in rows]
 
 
-def repeats(tx: Tx, per_kind: int) -> list[Due]:
+def repeats(tx: Tx, per_channel: int) -> list[Due]:
     """Accepted events that still have a delivery that is due, oldest first, with the kinds of those deliveries.
 
-    One comes again after 1, 2, 4, 8 and then every 10 minutes; `per_kind` of each channel kind at the most, so that a
+    One comes again after 1, 2, 4, 8 and then every 10 minutes; `per_channel` of each channel at the most, so that a
     dead channel costs a bounded number of requests and takes no turn from the others.
     """
     now = tx.now()
     kinds: dict[str, set[str]] = {}
-    for kind in deliveries.due_kinds(tx, now):
+    for kind, channel in deliveries.due_channels(tx, now):
         waiting = exists().where(
             rows_of.c.tenant == outbox.c.tenant,
             rows_of.c.notification_id == outbox.c.id,
             rows_of.c.kind == kind,
+            rows_of.c.channel == channel,
             rows_of.c.next_at <= now,
         )
         found = (
@@ -96,7 +97,7 @@ def repeats(tx: Tx, per_kind: int) -> list[Due]:
             .where(outbox.c.tenant == tx.tenant, outbox.c.next_at <= now)
             .where(outbox.c.published_at.is_not(None), waiting)
             .order_by(outbox.c.next_at, outbox.c.seq)
-            .limit(per_kind)
+            .limit(per_channel)
         )
         for event_id in tx.conn.execute(found).scalars():
             kinds.setdefault(event_id, set()).add(kind)

@@ -6,16 +6,19 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import pytest
+from sqlalchemy import select
 
 from shared.model import DeliveryState, EventKind
 from shared.store import channel_state, claims, deliveries, listing, outbox, tables
-from shared.store.deliveries import Claim, NewDelivery, Result
+from shared.store.deliveries import Claim, Delivery, NewDelivery, Result
 from shared.store.engine import Store, Tx
+from tests.support import servers
 from tests.support.deliveries import alert, announce, empty_store, make_due, notification, open_outbox, rows
 
 T = TypeVar("T")
 OPS = ("slack", "ops", "")
 LEASE_MS = 25_000
+RETRY = DeliveryState.RETRY
 
 
 @pytest.fixture
@@ -121,6 +124,7 @@ def test_a_lease_that_ended_while_sending_is_unknown_once_and_then_final(store: 
     assert claim(store, event.id, "d").rows == ()
     row = rows(store)[0]
     assert (row["state"], row["next_at"], row["attempts"]) == ("unknown", None, 2)
+    assert open_outbox(store) == []
 
 
 def test_an_idempotent_receiver_gets_an_unknown_message_again_at_once(store: Store) -> None:
@@ -176,6 +180,53 @@ def test_a_fallback_is_made_once_and_wakes_the_event(store: Store) -> None:
         store.write(lambda tx: deliveries.add_fallbacks(tx, [row]))
     assert open_outbox(store) == [event.id]
     assert claim(store, event.id, "b", "email").rows[0].instead_of == "slack ops: HTTP 500"
+
+
+def test_a_published_event_is_repeated_after_a_minute_first_and_then_less_and_less(store: Store) -> None:
+    event = announce(store, notification(1), [OPS])
+    table = tables.outbox
+    for minutes in (1, 2, 4, 8, 10, 10):
+        waits = store.read(
+            lambda tx: [at - tx.now() for at in tx.conn.execute(select(table.c.next_at)).scalars()]
+        )
+        assert [round(wait / 60_000) for wait in waits] == [minutes]
+        store.write(lambda tx: outbox.published(tx, [event.id], {}))
+
+
+def test_claims_and_outcomes_side_by_side_never_run_into_a_deadlock(
+    mariadb: servers.MariaDB, mariadb_url: str
+) -> None:
+    store = empty_store(mariadb_url)
+    people = [("email", "team", f"{number}@team.example") for number in range(12)]
+    events = [
+        announce(store, notification(seq, id=f"{rule}-{seq}", rule={"id": f"rule_{rule}"}), people).id
+        for rule in range(2)
+        for seq in (1, 2, 3, 4)
+    ]
+
+    def deadlocks() -> int:
+        return int(str(mariadb.query("SHOW GLOBAL STATUS LIKE 'Innodb_deadlocks'")[0][1]))
+
+    def one(token: str, members: list[Delivery]) -> int:
+        ids = [row.id for row in members]
+        store.write(lambda tx: claims.mark_sending(tx, token, ids, LEASE_MS))
+        return finish(store, token, members[0].notification_id, *(Result(i, RETRY, 0) for i in ids))
+
+    def work(number: int) -> int:
+        recorded = 0
+        for turn in range(8):
+            token = f"{number}-{turn}"
+            by_person: dict[str, list[Delivery]] = {}
+            for row in claim(store, events[(number + turn) % len(events)], token, "email").rows:
+                by_person.setdefault(row.recipient, []).append(row)
+            with ThreadPoolExecutor(4) as pool:
+                recorded += sum(pool.map(one, [token] * len(by_person), by_person.values()))
+        return recorded
+
+    before = deadlocks()
+    assert sum(at_once(work, 6)) > 0
+    assert deadlocks() == before
+    store.close()
 
 
 def turn(store: Store, *, patience_ms: int = 0, mark: str = "") -> channel_state.Turn:

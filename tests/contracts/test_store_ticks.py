@@ -230,8 +230,8 @@ def add_notification(store: Store, name: str, seq: int, kinds: tuple[str, ...] =
     )
 
 
-def due(store: Store, per_kind: int = 20, limit: int = 100) -> list[outbox.Due]:
-    return store.read(lambda tx: outbox.unpublished(tx, limit) + outbox.repeats(tx, per_kind))
+def due(store: Store, per_channel: int = 20, limit: int = 100) -> list[outbox.Due]:
+    return store.read(lambda tx: outbox.unpublished(tx, limit) + outbox.repeats(tx, per_channel))
 
 
 def close_deliveries(store: Store, kind: str) -> None:
@@ -294,7 +294,18 @@ def test_a_dead_channel_kind_costs_a_bounded_number_of_repeats(store: Store) -> 
     store.write(lambda tx: outbox.published(tx, [f"n{seq}" for seq in range(1, 6)], {}))
     time_passes(store)
 
-    assert len(due(store, per_kind=3)) == 3
+    assert len(due(store, per_channel=3)) == 3
+
+
+def test_a_dead_channel_takes_no_turn_from_another_of_its_kind(store: Store) -> None:
+    for seq in range(1, 5):
+        add_notification(store, f"n{seq}", seq)
+    store.write(lambda tx: outbox.published(tx, [f"n{seq}" for seq in range(1, 5)], {}))
+    time_passes(store)
+    last = update(deliveries).where(deliveries.c.notification_id == "n4").values(channel="other")
+    store.write(lambda tx: tx.conn.execute(last))
+
+    assert [item.event.id for item in due(store, per_channel=1)] == ["n1", "n4"]
 
 
 def test_news_does_not_wait_behind_the_repeats_of_a_dead_channel(store: Store) -> None:
@@ -304,7 +315,7 @@ def test_news_does_not_wait_behind_the_repeats_of_a_dead_channel(store: Store) -
     time_passes(store)
     add_notification(store, "news", 6, ("slack",))
 
-    assert "news" in [item.event.id for item in due(store, per_kind=1, limit=3)]
+    assert "news" in [item.event.id for item in due(store, per_channel=1, limit=3)]
 
 
 def test_a_dead_channel_kind_takes_no_turn_from_another(store: Store) -> None:
@@ -314,7 +325,7 @@ def test_a_dead_channel_kind_takes_no_turn_from_another(store: Store) -> None:
     store.write(lambda tx: outbox.published(tx, [f"n{seq}" for seq in range(1, 7)], {}))
     time_passes(store)
 
-    assert [(item.event.id, set(item.kinds)) for item in due(store, per_kind=1)] == [
+    assert [(item.event.id, set(item.kinds)) for item in due(store, per_channel=1)] == [
         ("n1", {"email"}),
         ("n6", {"slack"}),
     ]
