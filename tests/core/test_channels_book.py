@@ -78,6 +78,7 @@ def test_an_email_has_a_delivery_for_every_address(tmp_path: Path) -> None:
         ),
         ({**TEAM, "settings": {"from": "a@b.example"}}, "channels[0].settings.to: 'missing' is not valid"),
         ({**TEAM, "settings": {"from": "a@b.example", "to": ["nobody"]}}, "'nobody' is no email address"),
+        ({**TEAM, "settings": {"from": "a@b.example", "to": ["x@b.example\n"]}}, "is no email address"),
         (
             {**TEAM, "settings": {"from": "a@b.example", "to": ["x@b.example", "X@b.example"]}},
             "stands there twice",

@@ -108,6 +108,21 @@ def test_the_address_that_was_checked_is_the_one_that_is_called_whatever_the_nam
         backend.connect_tcp("gone.invalid", 443)
 
 
+def test_a_resolver_that_never_answers_is_given_up_before_anything_was_sent() -> None:
+    answered = threading.Event()
+
+    def resolve(host: str, port: int) -> list[str]:
+        answered.wait(20)
+        return ["1.1.1.1"]
+
+    started = time.monotonic()
+    backend = GuardedBackend(started + 20, free=False, resolve=resolve)
+    with pytest.raises(httpcore.ConnectTimeout, match="can't be resolved in time"):
+        backend.connect_tcp("slow.example", 443, timeout=0.2)
+    assert time.monotonic() - started < 5
+    answered.set()
+
+
 def test_a_redirect_is_never_followed() -> None:
     with Sink() as vendor:
         vendor.reply(Answer(307, {"Location": f"{vendor.url}/inside"}))
@@ -121,6 +136,12 @@ def test_a_long_reply_is_cut_and_a_secret_in_it_is_hidden() -> None:
     assert len(reply.text) <= MAX_REPLY_BYTES
     assert "t0ps3cret" not in reply.text + str(reply.headers)
     assert "abcdef" not in reply.text
+
+
+def test_a_secret_in_a_url_is_hidden_also_when_the_reply_spells_it_out() -> None:
+    with Sink(Answer(400, body="unknown sig ab/cd+ef12 for tok:en%20x, tok:en x")) as vendor:
+        reply = post(f"{vendor.url}/tok%3Aen%20x/hook?sig=ab%2Fcd%2Bef12")
+    assert reply.text == "unknown sig *** for tok:en%20x, ***"
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from shared.deliver.verdicts import Attempt, Verdict, backoff_seconds, judge
 from shared.model import EventKind, Notification, Outcome
 from shared.store.channel_state import PROBE_MS
 from shared.store.deliveries import Claim, Delivery
-from tests.support.deliveries import notification
+from tests.support.deliveries import alert, notification
 
 NOW = 1_000_000
 
@@ -78,6 +78,14 @@ def test_what_is_too_old_or_tried_too_often_expires_and_its_resolve_is_dropped()
         got = planned(dead, resolve)
         assert got.batches == ()
         assert [one.result.state.value for one in got.ended] == ["expired", "superseded"]
+
+
+def test_a_message_may_repeat_when_it_tells_again_what_may_have_been_told_and_not_when_it_is_news() -> None:
+    doubtful = row(notification(1), may_repeat=True)
+    assert batch(doubtful).may_repeat
+    assert batch(doubtful, row(notification(2, alerts=[alert(2)]))).may_repeat
+    assert not batch(doubtful, row(notification(2, "resolved"))).may_repeat
+    assert not batch(row(notification(1))).may_repeat
 
 
 def test_one_message_settles_all_its_rows() -> None:
@@ -196,4 +204,5 @@ def test_sendgrids_field_blames_sender_recipient_or_message(field: str | None, s
 
 def test_sendgrids_limit_ends_at_an_epoch_second() -> None:
     assert email_says(Reply(429, {"x-ratelimit-reset": "1030"}, "", NOW)).retry_after == 30
+    assert email_says(Reply(429, {"x-ratelimit-reset": "\u00b2"}, "", NOW)).retry_after is None
     assert email_says(Reply(202, {"x-message-id": "sg-1"}, "", NOW)).provider_id == "sg-1"
