@@ -35,14 +35,15 @@ class TocsinError(Exception):
 
 
 class InvalidInput(TocsinError):
-    """A value that can't be used: names the field, the value, what is valid and what to do next."""
+    """A value that can't be used, or is missing (None): names field and value, what is valid, what to do next."""
 
     def __init__(self, field: str, value: object, valid: str, hint: str = "") -> None:
         self.field, self.value, self.valid, self.hint = field, value, valid, hint
         shown = repr(value)
         if len(shown) > 120:
             shown = shown[:117] + "..."
-        super().__init__(f"{field}: {shown} is not valid; {valid}" + (f". {hint}" if hint else ""))
+        what = f"{field} is missing" if value is None else f"{field}: {shown} is not valid"
+        super().__init__(f"{what}; {valid}" + (f". {hint}" if hint else ""))
 
 
 class NotFound(TocsinError):

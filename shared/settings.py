@@ -1,7 +1,9 @@
 """Typed settings from the environment (prefix TOCSIN_); a wrong value fails at start with one clear error."""
 
+import re
 from functools import cache
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -24,7 +26,7 @@ class Settings(BaseSettings):
     redis_url: SecretStr = Field(SecretStr(""), description="empty: run without Redis")
     channels_file: Path | None = Field(None, description="YAML file with the channels")
     secrets_dir: Path | None = Field(None, description="folder with one file per channel secret")
-    tenant: str = Field("default", pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    tenant: str = Field("default", description="every table is scoped by it")
     event_keys: SecretStr = Field(
         SecretStr(""), description="signing keys `id:base64[,id:base64]`; the first signs"
     )
@@ -35,7 +37,7 @@ class Settings(BaseSettings):
     allowed_hosts: str = Field(
         "", description="hosts channels may call beyond their vendors', comma separated"
     )
-    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     write_url: str = Field("", description="line protocol endpoint the monitor functions write to")
     monitor_urls: str = Field(
         "", description="URLs that monitor_http checks: `name=url` pairs, comma separated"
@@ -47,6 +49,21 @@ class Settings(BaseSettings):
         scheme = urlsplit(url.get_secret_value()).scheme
         if scheme not in ("sqlite", "mysql+pymysql"):
             raise ValueError("valid are sqlite:///FILE and mysql+pymysql://USER:PASSWORD@HOST:3306/DATABASE")
+        return url
+
+    @field_validator("tenant")
+    @classmethod
+    def _short_word(cls, tenant: str) -> str:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", tenant):
+            raise ValueError("expected lower-case letters, digits and -, at most 63 of them")
+        return tenant
+
+    @field_validator("public_url", "write_url", "heartbeat_url")
+    @classmethod
+    def _web_address(cls, url: str | SecretStr) -> str | SecretStr:
+        text = url.get_secret_value() if isinstance(url, SecretStr) else url
+        if text and not text.startswith(("http://", "https://")):
+            raise ValueError("expected an address that begins with https:// or http://, or nothing")
         return url
 
     @property
@@ -61,9 +78,12 @@ class SettingsError(SystemExit):
 
 def _explain(error: ValidationError) -> str:
     lines = []
-    for problem in error.errors(include_url=False, include_context=False, include_input=False):
-        name = f"TOCSIN_{'_'.join(str(part) for part in problem['loc'])}".upper()
-        lines.append(f"{name}: {problem['msg']}")
+    for problem in error.errors(include_url=False, include_context=False):
+        field = str(problem["loc"][0])
+        secret = Settings.model_fields[field].annotation is SecretStr
+        value = "the value" if secret else repr(problem["input"])
+        valid = problem["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+        lines.append(f"TOCSIN_{field.upper()}: {value} is not valid; {valid}")
     return "\n".join(lines)
 
 

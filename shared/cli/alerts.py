@@ -6,6 +6,7 @@ import typer
 
 from shared import manage, terminal
 from shared.cli import context
+from shared.model import Millis
 from shared.series import series_text
 
 app = typer.Typer(help="Alerts: what fires and what fired.", no_args_is_help=True)
@@ -43,7 +44,12 @@ def show_all(
         terminal.as_json(page)
         return
     rows = [_row(one) for one in page.items]
-    terminal.table(("Id", "Alert", "State", "Fired"), rows, "There are no such alerts.")
+    empty = (
+        "No alert matches."
+        if any((state, rule, severity, since, until, acked is not None))
+        else "There are no alerts yet."
+    )
+    terminal.table(("Id", "Alert", "State", "Fired"), rows, empty)
     if page.cursor:
         terminal.say(f"More: --cursor {page.cursor}")
 
@@ -51,8 +57,12 @@ def show_all(
 def _row(alert: manage.AlertRow) -> tuple[str, ...]:
     """Two lines in every column, so that a whole id fits beside them."""
     title = f"{alert.title}\n{series_text(alert.key, '')}".rstrip()
-    state = f"{terminal.severity(alert.severity)}\n{_state(alert)}"
-    return alert.id, title, state, terminal.when(alert.fired_at).replace(" ", "\n", 1)
+    state = f"{_state(alert)}\n{terminal.severity(alert.severity)}"
+    return alert.id, title, state, _two_lines(alert.fired_at)
+
+
+def _two_lines(time: Millis | None) -> str:
+    return terminal.when(time).replace(" ", "\n", 1)
 
 
 def _state(alert: manage.AlertRow) -> str:
@@ -100,15 +110,14 @@ def show(alert: AlertId, json: context.Json = False) -> None:
     told = [
         (
             one.event,
-            f"{one.channel} ({one.kind})",
-            one.recipient,
+            f"{one.channel} ({one.kind})\n{one.recipient}".rstrip(),
             one.state,
-            terminal.when(one.finished_at),
+            _two_lines(one.finished_at),
             one.reason,
         )
         for one in detail.deliveries
     ]
-    terminal.table(("Event", "Channel", "To", "State", "Finished", "Reason"), told, "Nobody was told yet.")
+    terminal.table(("Event", "Channel", "State", "Finished", "Reason"), told, "Nobody was told yet.")
 
 
 @app.command()

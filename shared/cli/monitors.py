@@ -81,10 +81,11 @@ def show_all(
         terminal.as_json(page)
         return
     rows = [
-        (one.id, one.name, one.measurement, filters(one), ", ".join(one.key), one.kind) for one in page.items
+        (one.id, one.name, f"{one.measurement}\n{filters(one)}".rstrip(), ", ".join(one.key))
+        for one in page.items
     ]
     empty = "There are no monitors. `tocsin monitors discover` shows what could become one."
-    terminal.table(("Id", "Name", "Measurement", "Where", "Key", "Kind"), rows, empty)
+    terminal.table(("Id", "Name", "Points", "Key"), rows, empty)
     if page.cursor:
         terminal.say(f"More: --cursor {page.cursor}")
 
@@ -152,9 +153,10 @@ def discover(
         )
         for one in found
     ]
-    terminal.table(
-        ("Measurement", "Key", "Fields", "Monitors"), rows, "The metric store holds no points yet."
-    )
+    empty = "The metric store holds no points yet."
+    if measurement:
+        empty = f"The metric store has no measurement {measurement!r}; `tocsin monitors discover` shows what it has."
+    terminal.table(("Measurement", "Key", "Fields", "Monitors"), rows, empty)
 
 
 def _add(wiring: Wiring, found: manage.Suggestion, source: str) -> Monitor:

@@ -14,6 +14,8 @@ from shared.settings import settings
 from shared.store import migrate as schema
 from shared.store.engine import open_store
 
+FAILED = 2
+
 channels = typer.Typer(help="Channels: where people are told.", no_args_is_help=True)
 
 
@@ -64,15 +66,17 @@ def tick(
         asked = Tick(time // step * step, step // 1000)
         report = ticking.dry_run(asked, wiring) if dry_run else ticking.run(asked, wiring)
     if report is None:
-        terminal.say(
-            f"Slot {terminal.when(asked.slot)} is done or taken, or too far from the database's clock."
-        )
-    elif json:
+        # Why is in the log, which goes to stderr.
+        terminal.as_json(None) if json else terminal.say("Nothing was evaluated.")
+        return
+    if json:
         terminal.as_json(report)
     else:
         names = ("rules", "series", "queries", "points", "transitions", "notifications", "skipped", "errors")
         counts = [(name.capitalize(), getattr(report, name)) for name in names]
         terminal.facts([("Slot", terminal.when(report.slot)), *counts, ("Error", report.error)])
+    if report.errors:
+        raise typer.Exit(FAILED)
 
 
 def serve(ctx: typer.Context) -> None:

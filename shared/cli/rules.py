@@ -141,15 +141,13 @@ def show_all(
     rows = [
         (
             one.rule.id,
-            one.rule.title,
-            one.condition_text,
-            one.rule.severity.word,
-            _state(one.rule, one.standing),
+            f"{one.rule.title}\n{one.condition_text}",
+            f"{_state(one.rule, one.standing)}\n{one.rule.severity.word}",
         )
         for one in page.items
     ]
     empty = "There are no rules. `tocsin rules add` makes one; `tocsin demo` fills an empty database."
-    terminal.table(("Id", "Title", "Condition", "Severity", "State"), rows, empty)
+    terminal.table(("Id", "Rule", "State"), rows, empty)
     if page.cursor:
         terminal.say(f"More: --cursor {page.cursor}")
 

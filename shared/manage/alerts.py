@@ -1,6 +1,7 @@
 """Alerts: what fires or fired, the whole story of one, and acknowledging it."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from shared.errors import InvalidInput
 from shared.manage import checks
@@ -85,7 +86,8 @@ def acknowledge(
     name = checks.fits("by", checks.one_line("by", by), 200)
     checks.fits("note", note, 1000)
     if until is not None and until <= now:
-        raise InvalidInput("until", until, "it must be in the future")
+        moment = datetime.fromtimestamp(until / 1000, UTC).isoformat(sep=" ", timespec="seconds")
+        raise InvalidInput("until", moment, "it must be in the future")
 
     def work(tx: Tx) -> AlertRow:
         alert = listing.alert(tx, wanted)

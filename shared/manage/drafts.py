@@ -73,9 +73,7 @@ class RuleChanges(Frozen):
         """The keys that were given, checked on their own. Raises InvalidInput."""
         given = self.model_dump(include=self.model_fields_set)
         if not given:
-            raise InvalidInput(
-                "changes", {}, f"nothing is to change; possible are {', '.join(type(self).model_fields)}"
-            )
+            raise InvalidInput("changes", None, f"give at least one of {', '.join(type(self).model_fields)}")
         if given.get("monitor") is not None and given.get("selector") is not None:
             raise InvalidInput("monitor", given["monitor"], "a rule has either a monitor or a selector")
         for key, check in _CHECKS.items():

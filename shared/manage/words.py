@@ -9,7 +9,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "": 1}
 _DURATION = r"\d+(?:\.\d+)?\s*[smhd]?"
 _SHORT = re.compile(
     rf"""\s* (?: (?P<aggregation>[a-z][a-z0-9]*) \( (?P<inner>[^()<>=!]+) \) | (?P<field>[^()<>=!]+?) )
-    \s* (?P<operator> >=|<=|==|!=|>|<|= ) \s* (?P<value>.+?)
+    \s* (?P<operator> >=|<=|==|!=|>|<|= ) \s* (?P<value>[^\s<>=!].*?)
     (?: \s+ over \s+ (?P<window>{_DURATION}) )? (?: \s+ for \s+ (?P<hold>{_DURATION}) )? \s*""",
     re.VERBOSE,
 )

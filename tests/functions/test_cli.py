@@ -137,7 +137,7 @@ def test_a_first_rule_takes_two_commands(tocsin: Tocsin) -> None:
         ),
         (["rules", "add", "x", "--monitor", "Bitcoin", "--when", "a > 1", "--label", "team"], "KEY=VALUE"),
         (["rules", "add", "x", "--when", "a > 1"], "either a monitor"),
-        (["rules", "edit", "Bitcoin high"], "nothing is to change"),
+        (["rules", "edit", "Bitcoin high"], "give at least one of title"),
         (["rules", "list", "--cursor", "x"], "the page before"),
         (["alerts", "show", "alert_x"], "list the alerts"),
         (["alerts", "list", "--since", "long ago"], "a duration like 90s"),
@@ -239,7 +239,7 @@ def test_an_alert_is_acknowledged_for_a_while_and_taken_back(filled: Tocsin, tmp
     assert (detail["acked_by"], detail["ack_note"]) == ("Ann", "on it")
     assert "acknowledged" in filled("alerts", "list", "--acked").out
     assert filled("alerts", "ack", "alert_abc", "--undo").status == 0
-    assert "There are no such alerts" in filled("alerts", "list", "--acked").out
+    assert "No alert matches" in filled("alerts", "list", "--acked").out
 
 
 def test_pages_go_on_where_the_last_one_ended(filled: Tocsin) -> None:
@@ -283,7 +283,23 @@ def test_a_dry_run_writes_nothing_and_a_tick_is_done_once(filled: Tocsin, tmp_pa
     now = str(int(time.time()) // 3600 * 3600)
     at = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(int(now)))
     assert filled("tick", "--at", at, "--interval", "1h", "--json").json()["rules"] == 1
-    assert "done or taken" in filled("tick", "--at", at, "--interval", "1h").out
+    assert filled("tick", "--at", at, "--interval", "1h").out == "Nothing was evaluated.\n"
+    assert filled("tick", "--at", at, "--interval", "1h", "--json").json() is None
+
+
+def test_a_tick_that_could_not_read_says_so_in_its_status(
+    filled: Tocsin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOCSIN_METRICS_URL", "influxql+http://u:hunter2@127.0.0.1:1/x")
+
+    ran = filled("tick", "--dry-run")
+
+    assert ran.status == 2
+    assert "u:***@127.0.0.1:1" in ran.out
+
+
+def test_a_measurement_that_does_not_exist_is_named(tocsin: Tocsin) -> None:
+    assert "no measurement 'nope'" in tocsin("monitors", "discover", "nope").out
 
 
 def test_migrating_says_where_it_stands(tocsin: Tocsin) -> None:
