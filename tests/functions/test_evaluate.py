@@ -114,10 +114,14 @@ def test_a_database_out_of_reach_is_worth_another_try_and_its_password_stays_hid
     assert "Traceback" not in output
 
 
-def test_a_wrong_setting_ends_the_start_and_names_its_variable(tmp_path: Path) -> None:
-    env = {"TOCSIN_DATABASE_URL": "postgres://user:s3cr3t-w0rd@host/x", "TOCSIN_STATE_DIR": str(tmp_path)}
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("TOCSIN_DATABASE_URL", "postgres://user:s3cr3t-w0rd@host/x"), ("TOCSIN_EVENT_KEYS", "s3cr3t-w0rd")],
+)
+def test_a_wrong_setting_ends_the_start_and_names_its_variable(tmp_path: Path, name: str, value: str) -> None:
+    env = {name: value, "TOCSIN_STATE_DIR": str(tmp_path)}
     with (
-        pytest.raises(AssertionError, match="TOCSIN_DATABASE_URL") as failed,
+        pytest.raises(AssertionError, match=name) as failed,
         running_function("evaluate", env),
     ):
         pass
