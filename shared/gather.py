@@ -98,10 +98,12 @@ class Look:
 
 @contextmanager
 def stage(report: TickReport, name: str) -> Iterator[None]:
-    """Add the time that the block takes to a stage of the report."""
+    """Add the time that the block takes to a stage of the report, also when it fails."""
     started = perf_counter()
-    yield
-    report.stages_ms[name] = report.stages_ms.get(name, 0) + int((perf_counter() - started) * 1000)
+    try:
+        yield
+    finally:
+        report.stages_ms[name] = report.stages_ms.get(name, 0) + int((perf_counter() - started) * 1000)
 
 
 def gather(tick: Tick, ports: Ports, report: TickReport) -> Gathered:

@@ -179,7 +179,7 @@ def read_monitor(row: MonitorRow, parsed: dict[str, Any]) -> MonitorEntry | None
             row.kind,
             parsed[row.labels],
         )
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError):
         return None
 
 

@@ -1,39 +1,19 @@
-"""The tick, from points to events, on both databases and both metric stores."""
+"""The tick, from points to events, on both databases and both metric stores: what is told, when, and once."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
 
-from shared.events import Tick, notification_of
-from shared.store import rules as rule_verbs
-from shared.store.tables import (
-    alerts,
-    deliveries,
-    outbox,
-    rule_status,
-    rules,
-    series,
-    states,
-    tick_lease,
-    ticks,
-)
-from shared.tick import dry_run
+from shared.events import BadSignature, Tick, notification_of, verify
+from shared.model import Notification
+from shared.store.tables import alerts, deliveries, rule_status, series, states, tick_lease, transitions
+from shared.tick import dry_run, run
 from tests.support.sink import Reply, Sink
 from tests.support.world import INTERVAL, World, threshold
 
 
-@pytest.fixture(params=["sqlite and embedded", "mariadb and influxdb"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    if request.param == "sqlite and embedded":
-        database, metrics = request.getfixturevalue("sqlite_url"), "embedded:///metrics.db"
-    else:
-        database, metrics = request.getfixturevalue("mariadb_url"), request.getfixturevalue("influxdb_url")
-    with Sink(Reply(202)) as sink:
-        made = World(tmp_path, sink, database, metrics)
-        yield made
-        made.wiring.close()
+def notifications(world: World) -> list[Notification]:
+    return [notification_of(event) for event in world.events()]
 
 
 def test_a_breach_becomes_one_event_with_its_alert_and_a_delivery_for_each_channel(world: World) -> None:
@@ -96,44 +76,6 @@ def test_a_cooldown_holds_a_second_alert_and_tells_it_when_it_ends(world: World)
     assert notification_of(world.events()[2]).slot == world.slot(5)
 
 
-def test_an_event_that_the_broker_refuses_comes_again_with_the_same_id_and_bytes(world: World) -> None:
-    world.add_monitor("mon_a")
-    world.add_rule("rule_a")
-    world.write(1, "m value=11")
-    world.sink.reply(Reply(500))
-    report = world.ran(1)
-    assert report.errors == 1
-    assert world.rows(outbox)[0]["published_at"] is None
-    world.wiring.store.write(lambda tx: tx.conn.execute(update(outbox).values(next_at=1)))
-
-    world.ran(2)
-
-    first, second = world.events()
-    assert (first.id, first.body, first.attributes) == (second.id, second.body, second.attributes)
-    assert world.rows(outbox)[0]["published_at"] is not None
-
-
-def test_a_process_that_died_before_publishing_loses_nothing(world: World) -> None:
-    world.add_monitor("mon_a")
-    world.add_rule("rule_a")
-    world.write(1, "m value=11")
-    deaf = world.new_process()
-    world.sink.reply(Reply(drop="unanswered"))
-    world.run(1, deaf)  # committed, but the broker's answer never came
-    deaf.close()
-    expire = update(tick_lease).values(done=False, lease_until=1)
-    world.wiring.store.write(
-        lambda tx: (tx.conn.execute(expire), tx.conn.execute(update(outbox).values(next_at=1)))
-    )
-
-    world.write(2, "m value=11")
-    world.ran(2)
-
-    assert world.told() == ["firing rule_a"] * 2
-    assert len({event.id for event in world.events()}) == 1
-    assert len(world.rows(alerts)) == 1
-
-
 def test_a_new_process_goes_on_where_the_last_one_stopped(world: World) -> None:
     world.add_monitor("mon_a")
     world.add_rule("rule_a")
@@ -148,33 +90,6 @@ def test_a_new_process_goes_on_where_the_last_one_stopped(world: World) -> None:
     assert world.told() == ["firing rule_a", "resolved rule_a"]
 
 
-def test_a_failed_query_sets_the_health_of_its_rules_and_changes_no_state(world: World) -> None:
-    world.add_monitor("mon_a")
-    world.add_rule("rule_a")
-    world.write(1, "m value=11")
-    world.ran(1)
-    broken = World(
-        world.settings.state_dir,
-        world.sink,
-        world.settings.database_url.get_secret_value(),
-        "influxql+http://127.0.0.1:9/nowhere",
-    )
-    report = broken.run(2)
-    broken.wiring.close()
-
-    assert report is not None
-    assert report.errors == 1
-    (status,) = world.rows(rule_status)
-    assert status["health"] == "error"
-    assert "TOCSIN_METRICS_URL" in status["health_reason"]
-    assert world.rows(states)[0]["phase"] == "firing"
-    assert world.told() == ["firing rule_a"]
-
-    world.write(3, "m value=11")
-    world.ran(3)
-    assert world.rows(rule_status)[0]["health"] == "ok"
-
-
 def test_a_rule_without_data_is_unhealthy_and_not_firing(world: World) -> None:
     world.add_monitor("mon_a")
     world.add_rule("rule_a")
@@ -183,21 +98,6 @@ def test_a_rule_without_data_is_unhealthy_and_not_firing(world: World) -> None:
 
     assert [row["health"] for row in world.rows(rule_status)] == ["no_data"]
     assert world.told() == []
-
-
-def test_a_rule_that_cannot_be_read_stops_no_other(world: World) -> None:
-    world.add_monitor("mon_a")
-    world.add_rule("rule_a")
-    world.add_rule("rule_bad")
-    bad = update(rules).where(rules.c.id == "rule_bad").values(condition='{"type": "thresho')
-    world.wiring.store.write(lambda tx: tx.conn.execute(bad))
-    world.write(1, "m value=11")
-
-    world.ran(1)
-
-    assert world.told() == ["firing rule_a"]
-    (status,) = world.rows(rule_status, rule_id="rule_bad")
-    assert status["health"] == "error"
 
 
 def test_names_that_look_alike_are_different_series(world: World) -> None:
@@ -211,42 +111,6 @@ def test_names_that_look_alike_are_different_series(world: World) -> None:
     assert len(world.rows(alerts)) == len(names)
     (event,) = world.events()
     assert notification_of(event).alert_count == len(names)
-
-
-@pytest.mark.parametrize("ending", ["deleted", "disabled"])
-def test_a_rule_that_ends_while_firing_closes_its_alert_and_says_why(world: World, ending: str) -> None:
-    world.add_monitor("mon_a")
-    rule = world.add_rule("rule_a")
-    world.write(1, "m value=11")
-    world.ran(1)
-    now = world.slot(1)
-    if ending == "deleted":
-        world.wiring.store.write(lambda tx: rule_verbs.delete(tx, "rule_a", 1, now))
-    else:
-        off = rule.model_copy(update={"enabled": False})
-        world.wiring.store.write(lambda tx: rule_verbs.update(tx, off, 1, now))
-
-    world.write(2, "m value=11")
-    world.ran(2)
-    world.ran(3)
-
-    assert world.told() == ["firing rule_a", "resolved rule_a"]
-    assert notification_of(world.events()[1]).alerts[0].reason == f"rule {ending}"
-    assert [row["state"] for row in world.rows(alerts)] == ["resolved"]
-
-
-def test_an_edited_rule_is_evaluated_as_it_is_now(world: World) -> None:
-    world.add_monitor("mon_a")
-    rule = world.add_rule("rule_a", condition=threshold(">", 100))
-    world.write(1, "m value=11")
-    world.ran(1)
-    edited = rule.model_copy(update={"condition": threshold(">", 10)})
-    world.wiring.store.write(lambda tx: rule_verbs.update(tx, edited, 1, world.slot(1)))
-
-    world.write(2, "m value=11")
-    world.ran(2)
-
-    assert world.told() == ["firing rule_a"]
 
 
 def test_a_thousand_rules_on_one_measurement_make_one_query(world: World) -> None:
@@ -263,12 +127,113 @@ def test_a_thousand_rules_on_one_measurement_make_one_query(world: World) -> Non
     assert len(world.rows(alerts)) == sum(number % 12 > 10 for number in range(1000))
 
 
-def test_a_slot_far_from_the_clock_is_refused(world: World) -> None:
+def test_a_breach_fires_once_it_has_lasted_whether_or_not_every_slot_was_evaluated(world: World) -> None:
     world.add_monitor("mon_a")
+    world.add_rule("rule_a", condition=threshold(">", 10, for_seconds=2 * INTERVAL))
+    for number in (1, 3):  # nobody evaluated slot 2
+        world.write(number, "m value=11")
+        world.ran(number)
+
+    (told,) = notifications(world)
+    assert (told.slot, told.alerts[0].started_at) == (world.slot(3), world.slot(1))
+    assert [row["change"] for row in world.rows(transitions)] == ["pending", "fired"]
+
+
+def test_a_breach_that_does_not_last_is_told_to_nobody(world: World) -> None:
+    world.add_monitor("mon_a")
+    world.add_rule("rule_a", condition=threshold(">", 10, for_seconds=2 * INTERVAL))
+
+    world.play(["m value=11"], ["m value=11"], ["m value=1"], ["m value=11"], ["m value=11"])
+
+    assert world.told() == []
+    assert sorted(row["change"] for row in world.rows(transitions)) == ["dropped", "pending", "pending"]
+
+
+def test_a_level_that_rises_is_told_and_one_that_falls_is_not(world: World) -> None:
+    world.add_monitor("mon_a")
+    levels = [{"severity": "critical", "value": 20}]
+    world.add_rule("rule_a", condition=threshold(">", 10, levels=levels), cooldown_seconds=3600)
+
+    world.play(*([f"m value={value}"] for value in (11, 25, 15, 25, 1)))
+
+    assert [(told.event.value, told.severity.word) for told in notifications(world)] == [
+        ("firing", "high"),
+        ("worsened", "critical"),
+        ("resolved", "critical"),
+    ]
+    (alert,) = world.rows(alerts)
+    assert (alert["severity"], alert["state"]) == (4, "resolved")
+
+
+def test_series_that_fire_soon_after_each_other_join_one_message(world: World) -> None:
+    world.add_monitor("mon_a", key=["host"])
+    world.add_rule("rule_a", group_seconds=2 * INTERVAL)
+    for number, hosts in enumerate(["a", "ab", "abc", "abcd"], start=1):
+        world.write(number, *(f"m,host={host} value=11" for host in hosts))
+        world.ran(number)
+
+    first, second = notifications(world)
+    assert ([fact.series for fact in first.alerts], first.slot) == (["host=a"], world.slot(1))
+    assert ([fact.series for fact in second.alerts], second.slot) == (
+        ["host=b", "host=c"],
+        world.slot(3),
+    )
+    assert {row["held_by"] for row in world.rows(states)} == {"", "grouped"}
+
+
+def test_series_that_fire_in_one_slot_are_one_message_and_one_delivery_for_each_channel(world: World) -> None:
+    world.add_monitor("mon_a", key=["host"])
     world.add_rule("rule_a")
 
-    assert world.run(5000) is None
-    assert world.rows(ticks) == []
+    world.play([f"m,host=h{number} value=11" for number in range(150)])
+
+    (told,) = notifications(world)
+    assert (told.alert_count, len(told.alerts)) == (150, 100)
+    assert len(world.rows(alerts)) == 150
+    assert len(world.rows(deliveries)) == 2
+
+
+def test_an_outside_watcher_hears_of_good_ticks_only(sqlite_url: str, tmp_path: Path) -> None:
+    with Sink(Reply(202)) as sink, Sink(Reply(200)) as watcher:
+        watched = World(
+            tmp_path, sink, sqlite_url, "embedded:///metrics.db", heartbeat_url=f"{watcher.url}/beat"
+        )
+        watched.add_monitor("mon_a")
+        watched.add_rule("rule_a")
+        watched.ran(1)
+        assert [request.path for request in watcher.requests] == ["/beat"]
+
+        watched.write(2, "m value=11")
+        sink.reply(Reply(500))
+        watched.ran(2)
+        assert len(watcher.requests) == 1
+        watched.wiring.close()
+
+
+def test_a_heartbeat_address_that_is_none_costs_a_warning(
+    sqlite_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Sink(Reply(202)) as sink:
+        odd = World(tmp_path, sink, sqlite_url, "embedded:///metrics.db", heartbeat_url="http://watcher:port")
+
+        assert odd.ran(1).errors == 0
+
+        assert "the heartbeat was not delivered: InvalidURL" in caplog.text
+        odd.wiring.close()
+
+
+def test_two_shards_share_the_measurements_and_leave_none_out(world: World) -> None:
+    for name in "abcdef":
+        world.add_monitor(f"mon_{name}", measurement=name)
+        world.add_rule(f"rule_{name}", f"mon_{name}")
+        world.write(1, f"{name} value=11")
+
+    reports = [run(Tick(world.slot(1), INTERVAL, shard, 2), world.wiring) for shard in (0, 1)]
+
+    queries = [report.queries for report in reports if report]
+    assert sum(queries) == 6
+    assert all(queries)
+    assert sorted(world.told()) == [f"firing rule_{name}" for name in "abcdef"]
 
 
 def test_a_dry_run_says_what_would_be_told_and_writes_nothing(world: World) -> None:
@@ -284,8 +249,6 @@ def test_a_dry_run_says_what_would_be_told_and_writes_nothing(world: World) -> N
 
 
 def test_events_are_signed_and_the_signature_covers_the_bytes(world: World, tmp_path: Path) -> None:
-    from shared.events import BadSignature, verify
-
     signing = World(
         tmp_path,
         world.sink,

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Table, select
+from sqlalchemy import Table, select, update
 
 from shared import tick
 from shared.events import Event, Tick, of_http
@@ -16,6 +16,7 @@ from shared.model import Monitor, Rule
 from shared.settings import Settings
 from shared.store import monitors, rules
 from shared.store.migrate import migrate
+from shared.store.tables import outbox, tick_lease
 from shared.store.ticks import TickReport
 from shared.wiring import Wiring
 from tests.support.sink import Sink
@@ -93,6 +94,19 @@ class World:
         """Points in line protocol without time, one second before the end of the slot's window."""
         at = self.slot(number) - 1000
         self.wiring.metrics().write("\n".join(f"{point} {at}" for point in points).encode(), precision="ms")
+
+    def play(self, *values: Sequence[str]) -> None:
+        """One tick for each list of points, from slot 1 on: `play(["m value=11"], [])` is a breach and then silence."""
+        for number, points in enumerate(values, start=1):
+            if points:
+                self.write(number, *points)
+            self.ran(number)
+
+    def expire(self) -> None:
+        """Time passes: the lease of a tick that died is over, and refused events may be sent again."""
+        lease = update(tick_lease).values(lease_until=1)
+        refused = update(outbox).where(outbox.c.published_at.is_(None)).values(next_at=1)
+        self.wiring.store.write(lambda tx: (tx.conn.execute(lease), tx.conn.execute(refused)))
 
     def run(self, number: int, wiring: Wiring | None = None) -> TickReport | None:
         """Run the tick of a slot."""
