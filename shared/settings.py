@@ -82,7 +82,12 @@ def _explain(error: ValidationError) -> str:
         field = str(problem["loc"][0])
         secret = Settings.model_fields[field].annotation is SecretStr
         value = "the value" if secret else repr(problem["input"])
-        valid = problem["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+        valid = (
+            problem["msg"]
+            .removeprefix("Value error, ")
+            .replace("Input should be", "expected")
+            .partition(", unable")[0]
+        )
         lines.append(f"TOCSIN_{field.upper()}: {value} is not valid; {valid}")
     return "\n".join(lines)
 

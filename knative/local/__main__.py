@@ -23,14 +23,15 @@ from knative.local.options import EXTRAS, Options
 from knative.local.stack import Stack
 from knative.local.terminal import Terminal
 
+PROGRAM = "python -m knative.local"
 FAILED, TIMED_OUT = 2, 3
 INBOX_PORT, PORT_BASE = 8025, 8700
 
 
-def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+def parse(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> argparse.Namespace:
     """The command line."""
     usage = "Run an overlay on this machine, without Kubernetes."
-    parser = argparse.ArgumentParser("python -m knative.local", description=usage)
+    parser = argparse.ArgumentParser(program, description=usage)
     parser.add_argument(
         "--overlay", default="laptop", help="name of an overlay, or a path to one (default: laptop)"
     )
@@ -119,9 +120,9 @@ def wait(stack: Stack, asked: argparse.Namespace, stopped: threading.Event) -> i
     return 0
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run; 0 when asked to stop, 2 when it can't start, 3 when the messages did not come in time."""
-    asked = parse(arguments)
+def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
+    """Run, called `program`; 0 when asked to stop, 2 when it can't start, 3 when the messages did not come in time."""
+    asked = parse(arguments, program)
     terminal = Terminal(Console(), verbose=asked.verbose, errors=Console(stderr=True))
     ready, stopped = threading.Event(), threading.Event()
 
@@ -144,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             terminal.say("Stopping …")
         terminal.say(f"Everything has stopped. The next start goes on with what is in {stack.state}.")
     except LocalError as error:
-        terminal.fail(str(error))
+        terminal.fail(f"{error.text}. Its output is above" if error.output else error.text)
         return FAILED
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

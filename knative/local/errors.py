@@ -7,7 +7,14 @@ from __future__ import annotations
 
 
 class LocalError(Exception):
-    """The stack can't start or go on; the message says what to do about it."""
+    """The stack can't start or go on; the message says what to do about it.
+
+    `output` is what the process wrote that is to blame, `text` the message without it.
+    """
+
+    def __init__(self, text: str, output: str = "") -> None:
+        self.text, self.output = text, output
+        super().__init__(f"{text}; its output:\n{output}" if output else text)
 
 
 class ManifestError(LocalError):

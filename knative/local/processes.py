@@ -224,7 +224,7 @@ async def run_once(command: Command, watcher: Reaper, on_line: Callable[[str], N
             status = await child.process.wait()
     except TimeoutError as error:
         await end(child, watcher)
-        raise LocalError(f"{command.name} did not end within {timeout:g} s:\n{child.output}") from error
+        raise LocalError(f"{command.name} did not end within {timeout:g} s", child.output) from error
     await bury(child, watcher)
     if status != 0:
-        raise LocalError(f"{command.name} {_died(status)}; its output:\n{child.output}")
+        raise LocalError(f"{command.name} {_died(status)}", child.output)

@@ -138,7 +138,7 @@ class Running:
         ):
             self._ports.release(port)
             if name not in self._options.without:
-                self._servers.append(await serve(app, bind(port, f"the {name}")))
+                self._servers.append(await serve(app, bind(port, name)))
         self._ports.release(self._extras["redis"])
         if "redis" not in self._options.without:
             self._redis = RedisServer(self._extras["redis"])
@@ -186,10 +186,9 @@ class Running:
             child = keeper.child
             if child is not None and child.process.returncode is not None and not keeper.watched:
                 await child.reading
-                raise LocalError(f"{name} can't start; its output:\n{child.output}")
+                raise LocalError(f"{name} can't start", child.output)
             if time.monotonic() > deadline:
-                shown = child.output if child else ""
-                raise LocalError(f"{name} is not ready after {seconds:g} s; its output:\n{shown}")
+                raise LocalError(f"{name} is not ready after {seconds:g} s", child.output if child else "")
             await asyncio.sleep(POLL_SECONDS)
 
     async def _probed(self, service: Service) -> bool:

@@ -17,15 +17,17 @@ from knative.local.errors import LocalError
 
 
 def bind(port: int, needed_by: str = "") -> socket.socket:
-    """A listening-ready socket on `port`, or on any free port for 0; LocalError when `port` is taken."""
+    """A listening-ready socket on `port`, or on any free port for 0; LocalError when it is taken or no port at all."""
     found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((LOOPBACK, port))
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         found.close()
+        option = "--inbox-port" if needed_by == "inbox" else "--port-base"
+        why = getattr(error, "strerror", None) or "ports go from 0 to 65535"
         raise LocalError(
-            f"port {port} for {needed_by} is not free ({error.strerror}); choose another"
+            f"port {port} for the {needed_by} can't be used: {why}; choose another with {option}"
         ) from error
     return found
 

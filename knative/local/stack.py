@@ -86,6 +86,11 @@ class Stack:
             self._call(
                 self._running.start(), START_SECONDS + self.options.job_seconds + self.options.ready_seconds
             )
+        except OSError as error:
+            self.stop()
+            raise LocalError(
+                f"{error.filename or 'start'}: {error.strerror or type(error).__name__}"
+            ) from error
         except BaseException:
             self.stop()
             raise
@@ -109,8 +114,13 @@ class Stack:
     def _claim_state(self) -> None:
         import fcntl
 
-        self.state.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.state / "lock").open("w")
+        try:
+            self.state.mkdir(parents=True, exist_ok=True)
+            self._lock = (self.state / "lock").open("w")
+        except OSError as error:
+            raise LocalError(
+                f"the state folder {self.state} can't be used: {error.strerror}; choose another with --state"
+            ) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -83,7 +83,7 @@ def serve(ctx: typer.Context) -> None:
     """Run everything on this machine (`tocsin serve --help` lists the options of the local stack)."""
     # By name: the local stack knows manifests and HTTP only, and nothing of this package may depend on it.
     local = importlib.import_module("knative.local.__main__")
-    raise typer.Exit(local.main(ctx.args))
+    raise typer.Exit(local.main(ctx.args, "tocsin serve"))
 
 
 @channels.command("list")

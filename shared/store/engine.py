@@ -189,7 +189,11 @@ def _sqlite(url: str, state_dir: Path) -> Engine:
     path = Path(make_url(url).database or "tocsin.db")
     if not path.is_absolute():
         path = state_dir / path
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = f"the folder {path.parent} can't be used: {error.strerror}"
+        raise Unavailable("the database", url, why, "TOCSIN_DATABASE_URL and TOCSIN_STATE_DIR") from error
     engine = create_engine(
         f"sqlite:///{path}", hide_parameters=True, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000}
     )

@@ -92,7 +92,7 @@ def test_a_2xx_with_a_body_that_is_no_event_is_a_failed_delivery_without_explana
 
 def test_a_time_out_is_retried_and_dead_lettered_without_explanation_while_the_handler_runs_on() -> None:
     async def scenario() -> None:
-        delivery = Delivery(retry=1, **FAST, timeout=0.1, dead_letter_sink=to("dead"))  # type: ignore[arg-type]
+        delivery = Delivery(retry=1, **FAST, timeout=0.5, dead_letter_sink=to("dead"))  # type: ignore[arg-type]
         sinks = {"notify": Sink(slow=True), "dead": Sink()}
         async with broker_bench([trigger("notify", delivery)], sinks) as bench:
             assert (await bench.post()).status_code == 202

@@ -340,6 +340,15 @@ def test_without_any_configuration_everything_lives_in_one_folder(tmp_path: Path
     assert (tmp_path / ".tocsin" / "tocsin.db").is_file()
 
 
+def test_a_state_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    ran = _process("rules", "list", cwd=tmp_path, TOCSIN_STATE_DIR=str(tmp_path / "file"))
+
+    assert (ran.status, ran.out) == (2, "")
+    assert "can't be used: File exists. It is set by TOCSIN_DATABASE_URL and TOCSIN_STATE_DIR" in ran.err
+
+
 def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
     ran = _process("rules", "list", cwd=tmp_path, TOCSIN_DATABASE_URL="postgres://u:hunter2@h/x")
 

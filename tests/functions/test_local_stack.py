@@ -9,6 +9,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -157,6 +158,21 @@ def test_redis_answers_the_real_client(stack: Stack) -> None:
 def test_a_second_runner_of_the_same_state_folder_is_refused(stack: Stack, tmp_path: Path) -> None:
     with pytest.raises(LocalError, match="another runner uses"):
         Stack(overlay(tmp_path / "overlay"), stack.state).start()
+
+
+def test_a_state_folder_or_a_port_that_cannot_be_used_is_named_with_the_option_to_change(
+    tmp_path: Path,
+) -> None:
+    made, file = overlay(tmp_path / "overlay"), tmp_path / "file"
+    file.touch()
+    with pytest.raises(LocalError, match=r"the state folder .*file can't be used: File exists; .* --state"):
+        Stack(made, file).start()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(LocalError, match=rf"port {port} for the inbox can't be used: .* --inbox-port"):
+            Stack(made, tmp_path / "state", options=Options(inbox_port=port)).start()
+    with pytest.raises(LocalError, match="port 99999 for the inbox can't be used: ports go from 0 to 65535"):
+        Stack(made, tmp_path / "state", options=Options(inbox_port=99999)).start()
 
 
 def test_stopping_leaves_no_process_and_no_listener(tmp_path: Path) -> None:
