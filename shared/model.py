@@ -315,7 +315,9 @@ class DeliveryState(StrEnum):
 class Channel(Frozen):
     """A configured destination. `settings` is checked by its kind; secrets are not part of it."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="lower-case letters, digits, - and _, at most 63"
+    )
     kind: str
     settings: dict[str, Any] = {}
     timezone: str = "UTC"

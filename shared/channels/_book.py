@@ -191,7 +191,8 @@ def _read(path: Path, tenant: str) -> _Snapshot:
     try:
         document = yaml.safe_load(path.read_text("utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InvalidInput(_SETTING, str(path), f"it is no readable YAML: {error}") from None
+        why = " ".join(str(error).split())
+        raise InvalidInput(_SETTING, str(path), f"it is no readable YAML: {why}") from None
     try:
         entries = _File.model_validate(document).channels
     except ValidationError:
@@ -236,7 +237,7 @@ def _check_settings(channel: Channel, where: str) -> None:
     for key in channel.settings:
         if key in kind.SECRETS and key not in _names(kind.Settings):
             raise InvalidInput(
-                f"{where}.{key}", "***", "secrets don't belong here", _place(channel.name, key)
+                f"{where}.{key}", "***", f"secrets don't belong here: {_place(channel.name, key)}"
             )
     try:
         kind.Settings.model_validate(channel.settings)
@@ -263,5 +264,12 @@ def _explained(error: ValidationError, where: str, model: type[BaseModel]) -> In
     if problem["type"] == "extra_forbidden":
         # The value of a key that nobody knows may be a secret in the wrong place.
         return InvalidInput(field, "***", f"valid keys are {', '.join(_names(model)) or 'none'}")
-    given = "missing" if problem["type"] == "missing" else problem["input"]
-    return InvalidInput(field, given, str(problem["msg"]))
+    if problem["type"] == "missing":
+        return InvalidInput(field, None, "it is required")
+    described = {
+        one.alias or name: one.description for name, one in model.model_fields.items() if one.description
+    }
+    if problem["type"] == "string_pattern_mismatch" and problem["loc"][-1] in described:
+        return InvalidInput(field, problem["input"], f"expected {described[str(problem['loc'][-1])]}")
+    said = str(problem["msg"]).removeprefix("Value error, ").replace("Input should be", "expected")
+    return InvalidInput(field, problem["input"], said)

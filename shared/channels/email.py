@@ -39,10 +39,18 @@ _ADDRESS = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]
 class Settings(ChannelSettings):
     """`from` must be a sender that SendGrid verified; every address in `to` gets a message of its own."""
 
-    sender: str = Field(alias="from", pattern=_ADDRESS, max_length=254)
-    from_name: str = Field("Tocsin", pattern=r"^[^;,<>\"\r\n]{1,60}$")
+    sender: str = Field(alias="from", pattern=_ADDRESS, max_length=254, description="an email address")
+    from_name: str = Field(
+        "Tocsin",
+        pattern=r"^[^;,<>\"\r\n]{1,60}$",
+        description="1 to 60 characters, none of ; , < > and quotes",
+    )
     to: tuple[str, ...] = Field(min_length=1, max_length=1000)
-    base_url: str = Field("https://api.sendgrid.com", pattern=r"^https?://[^/\s]+$")
+    base_url: str = Field(
+        "https://api.sendgrid.com",
+        pattern=r"^https?://[^/\s]+$",
+        description="https:// and a host, without a path",
+    )
 
     @field_validator("to")
     @classmethod

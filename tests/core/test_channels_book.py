@@ -76,7 +76,11 @@ def test_an_email_has_a_delivery_for_every_address(tmp_path: Path) -> None:
             {**TEAM, "settings": {**TEAM["settings"], "cc": "x"}},
             "settings.cc: '***' is not valid; valid keys are from",
         ),
-        ({**TEAM, "settings": {"from": "a@b.example"}}, "channels[0].settings.to: 'missing' is not valid"),
+        ({**TEAM, "settings": {"from": "a@b.example"}}, "channels[0].settings.to is missing; it is required"),
+        (
+            {**TEAM, "settings": {"from": "me", "to": ["x@b.example"]}},
+            "'me' is not valid; expected an email address",
+        ),
         ({**TEAM, "settings": {"from": "a@b.example", "to": ["nobody"]}}, "'nobody' is no email address"),
         ({**TEAM, "settings": {"from": "a@b.example", "to": ["x@b.example\n"]}}, "is no email address"),
         (
@@ -85,7 +89,10 @@ def test_an_email_has_a_delivery_for_every_address(tmp_path: Path) -> None:
         ),
         ({**OPS, "timezone": "Mars/Olympus"}, "expected an IANA zone like Europe/Berlin"),
         ({**OPS, "timezone": "../etc/passwd"}, "expected an IANA zone like Europe/Berlin"),
-        ({**OPS, "name": "Ops!"}, "channels[0].name: 'Ops!' is not valid"),
+        (
+            {**OPS, "name": "Ops!"},
+            "channels[0].name: 'Ops!' is not valid; expected lower-case letters, digits, - and _",
+        ),
         ({**OPS, "fallback": "ops"}, "ops.fallback: 'ops' is not valid; the other channels are: none"),
         ({**OPS, "fallback": "gone"}, "ops.fallback: 'gone' is not valid; the other channels are: none"),
     ],
