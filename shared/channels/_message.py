@@ -144,7 +144,7 @@ def _summary(telling: Telling, zone: str) -> str:
     items = telling.items
     if not items:
         return cut(clean(telling.facts.monitor.name), 200)
-    if len(items) + telling.more == 1:
+    if len(items) == 1 and not telling.more:
         item = items[0]
         where = _where(telling, item.alert)
         value = _value(item.alert, _limit(telling.facts.rule, item.alert.severity))
@@ -162,7 +162,7 @@ def _summary(telling: Telling, zone: str) -> str:
 def _facts(telling: Telling, zone: str) -> list[tuple[str, str]]:
     told, items = telling.facts, telling.items
     facts = [("Severity", telling.severity.word)]
-    if len(items) + telling.more == 1:
+    if len(items) == 1 and not telling.more:
         item = items[0]
         alert = item.alert
         started, ended = _bounds(alert)

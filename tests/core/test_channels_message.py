@@ -103,6 +103,10 @@ def test_alerts_that_are_not_listed_are_counted() -> None:
     assert "… and 128 more alerts" in text
 
 
+def test_facts_that_count_an_alert_but_do_not_carry_it_are_told_all_the_same() -> None:
+    assert "Severity: critical" in words(notification(alerts=[], alert_count=1))
+
+
 def test_a_missing_value_and_a_text_value_read_well() -> None:
     assert "Reason: no data arrives" in words(notification(alerts=[alert(value=None, reason="no_data")]))
     assert "Value: degraded (threshold 1)" in words(notification(alerts=[alert(value=None, text="degraded")]))
