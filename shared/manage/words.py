@@ -23,11 +23,12 @@ def condition_of(words: str) -> dict[str, Any]:
     false, or else a text, with or without quotes.
     """
     found = re.fullmatch(_SHORT, words)
-    if found is None:
+    field = (found["inner"] or found["field"]).strip() if found else ""
+    if found is None or not field:
         raise InvalidInput("when", words, _FORM)
     condition: dict[str, Any] = {
         "type": "threshold",
-        "field": (found["inner"] or found["field"]).strip(),
+        "field": field,
         "operator": "==" if found["operator"] == "=" else found["operator"],
         "value": _value(found["value"]),
     }

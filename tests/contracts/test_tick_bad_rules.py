@@ -61,14 +61,14 @@ def test_numbers_beyond_every_double_are_an_error_of_their_rule_only(world: Worl
 def test_a_series_with_very_long_tags_fires_like_any_other(world: World) -> None:
     world.add_monitor("mon_a", key=["host", "path"])
     world.add_rule("rule_a")
-    long = "ü" * 16_000
+    long = '"' * 20_000
 
     world.play([f"m,host={long},path={long} value=11"])
 
     assert world.told() == ["firing rule_a"]
     key = series_key("mon_a", [("host", long), ("path", long)])
     assert [row["key"] for row in world.rows(alerts)] == [key]
-    assert len(key.encode()) > 64_000
+    assert len(key) > 1 << 16
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_series_with_very_long_tags_fires_like_any_other(world: World) -> None
         ("condition", '{"type": "thresho'),
         (
             "condition",
-            '{"type": "threshold", "field": "value", "operator": ">", "value": 1, "window_seconds": "9"}',
+            '{"type": "threshold", "field": "value", "operator": ">", "value": 1, "for_seconds": "9"}',
         ),
         ("channels", "ops, hook"),
         ("channels", "7"),

@@ -48,7 +48,9 @@ def test_the_short_form_means_the_same_as_json(words: str, expected: dict[str, o
     conditions.parse(condition)
 
 
-@pytest.mark.parametrize("words", ["", "price", "> 5", "price >", "avg(price > 5", "avg() > 5", "price 5"])
+@pytest.mark.parametrize(
+    "words", ["", "price", "> 5", " <0", "price >", "avg(price > 5", "avg() > 5", "price 5"]
+)
 def test_a_short_form_that_can_not_be_read_shows_how_it_looks(words: str) -> None:
     with pytest.raises(InvalidInput, match="such as 'price > 60000'"):
         condition_of(words)

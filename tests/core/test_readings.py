@@ -1,48 +1,11 @@
-"""Readings: which rows make a series, which values a rule sees, and what it says when there is nothing to see."""
-
-from collections.abc import Mapping
-from typing import Any
+"""Readings: which rows make a series, and which values a rule sees in it."""
 
 import numpy as np
 import pytest
 
-from shared.model import Health, Reading
-from shared.readings import Readings
 from shared.series import series_key
-from tests.support.series import EPOCH, STEP, book, monitor_row, read, rows, rule_row, samples, threshold
-
-STOP = EPOCH + 10 * STEP
-
-
-def look(
-    series: Mapping[str, str],
-    condition: Any = "usage > 80",
-    *,
-    stop: int = STOP,
-    extra: list[Any] | None = None,
-    **monitor: Any,
-) -> Readings:
-    """The readings of one rule on one monitor, on these series."""
-    group = book([monitor_row(**monitor)], [rule_row(condition=condition)]).groups[0]
-    return read(group, [*rows(series), *(extra or [])], stop)
-
-
-def seen(readings: Readings) -> dict[str, Reading]:
-    """Series key → reading."""
-    return {readings.key(i): readings.reading(i) for i in range(len(readings))}
-
-
-def of(host: str) -> str:
-    return series_key("mon_m", [("host", host)])
-
-
-def one(series: Mapping[str, str], condition: Any = "usage > 80", **options: Any) -> Reading:
-    """The only reading there is."""
-    (reading,) = seen(look(series, condition, **options)).values()
-    return reading
-
-
-# ------------------------------------------------------------------ what makes a series
+from tests.support.readings import STOP, look, of, one, seen
+from tests.support.series import book, monitor_row, read, rows, rule_row, threshold
 
 
 def test_each_value_of_the_key_tags_is_a_series() -> None:
@@ -139,9 +102,6 @@ def test_a_rule_on_few_of_many_series_sees_what_a_rule_on_all_of_them_sees() -> 
     assert len(readings) == 102
 
 
-# ------------------------------------------------------------------ windows and time
-
-
 def test_the_window_begins_with_its_first_millisecond_and_ends_before_its_last() -> None:
     points = [(STOP - 60_001, {"host": "a"}, {"usage": 1}), (STOP - 60_000, {"host": "a"}, {"usage": 10}),
               (STOP - 1, {"host": "a"}, {"usage": 100}), (STOP, {"host": "a"}, {"usage": 1000})]  # fmt: skip
@@ -184,9 +144,6 @@ def test_max_age_beyond_the_window_looks_back_as_far() -> None:
     assert reading.level == 2
 
 
-# ------------------------------------------------------------------ values
-
-
 @pytest.mark.parametrize(
     ("words", "value", "level"),
     [
@@ -224,68 +181,13 @@ def test_texts_are_shown_and_a_new_text_is_not_ok_by_default() -> None:
     assert (reading.level, reading.text, reading.value) == (2, "unheard of", None)
 
 
-def test_a_row_without_the_field_is_missing_and_not_zero() -> None:
-    reading = one(
-        {"usage{host=a}": "10 20 _x3", "other{host=a}": "1x9"}, threshold("usage < 12", aggregation="avg")
-    )
-    assert (reading.value, reading.level) == (15, 0)
-
-
-def test_nan_and_infinity_are_missing() -> None:
-    points = [
-        (STOP - 2, {"host": "a"}, {"usage": float("nan")}),
-        (STOP - 1, {"host": "a"}, {"usage": float("inf")}),
-    ]
-    assert len(look({}, "usage != 5", extra=points)) == 0
-
-
-# ------------------------------------------------------------------ trouble
-
-
-def test_a_number_that_became_a_text_is_an_error_of_its_rule_only() -> None:
-    rules = [rule_row("number", "usage > 80"), rule_row("text", 'usage == "broken"')]
-    group = book([monitor_row()], rules).groups[0]
-    readings = read(group, rows({"usage{host=a}": '99 99 "broken"', "usage{host=b}": '"broken" 99'}), STOP)
-    health = readings.unhealthy()
-    assert health["rule_number"][0] is Health.ERROR
-    assert "holds text" in health["rule_number"][1]
-    found = readings.find("rule_number", of("a"))
-    assert found is not None
-    assert (found.error, found.level) == (True, 0)
-    still = readings.find("rule_number", of("b"))
-    assert still is not None
-    assert (still.error, still.level) == (False, 2)
-    text = readings.find("rule_text", of("a"))
-    assert text is not None
-    assert text.level == 2
-
-
-def test_one_rules_wrong_field_leaves_the_others_healthy() -> None:
-    group = book([monitor_row()], [rule_row("good"), rule_row("typo", "usag > 80")]).groups[0]
-    readings = read(group, rows({"usage{host=a}": "99"}), STOP)
-    assert dict(readings.unhealthy()) == {
-        "rule_typo": (Health.NO_DATA, "no point in measurement 'cpu' has field 'usag' in the last 5 min")
-    }
-
-
-def test_reasons_tell_an_empty_measurement_from_a_filter_that_matches_nothing() -> None:
-    assert look({}).unhealthy()["rule_r"][1] == "no point in measurement 'cpu' in the last 5 min"
-    nothing = look({"usage{host=a}": "1"}, filter={"host": "b"}).unhealthy()["rule_r"]
-    assert nothing == (Health.NO_DATA, "no point of the monitor has field 'usage' in the last 5 min")
-
-
-def test_too_few_points_are_missing_and_not_zero() -> None:
-    reading = one({"usage{host=a}": "7"}, threshold("usage < 1", aggregation="stddev"))
-    assert (reading.level, reading.value) == (0, None)
-    assert reading.missing == "not enough data: stddev of 'usage' needs two points"
-
-
-def test_a_known_series_without_points_counts_zero() -> None:
-    count = look({"usage{host=b}": "1"}, threshold("usage < 1", aggregation="count"))
-    assert count.find("rule_r", of("a")) is None
-    assert count.absent("rule_r", of("a")) == Reading(2, False, value=0.0)
-    average = look({"usage{host=b}": "1"}, threshold("usage < 1", aggregation="avg"))
-    assert average.absent("rule_r", of("a")).missing == "no value of 'usage' in the last 5 min"
+def test_a_selector_rule_measures_every_monitor_it_matches() -> None:
+    monitors = [monitor_row(name, filter={"host": name}) for name in "abc"]
+    group = book(monitors, [rule_row(monitor_id=None, selector={"kind": "host"})]).groups[0]
+    readings = read(group, rows({"usage{host=a}": "99", "usage{host=b}": "1"}), STOP)
+    assert [readings.monitor_id(i) for i in readings.breaching()] == ["mon_a"]
+    assert len(readings) == 2
+    assert readings.unhealthy() == {}
 
 
 def test_a_series_of_another_shape_or_rule_is_not_found() -> None:
@@ -293,9 +195,6 @@ def test_a_series_of_another_shape_or_rule_is_not_found() -> None:
     assert readings.find("rule_r", '["mon_m",[["path","a"]]]') is None
     assert readings.find("rule_x", of("a")) is None
     assert "no longer" in readings.absent("rule_x", of("a")).missing
-
-
-# ------------------------------------------------------------------ the expected set
 
 
 def test_new_series_are_found_by_their_fingerprints() -> None:
@@ -308,27 +207,3 @@ def test_new_series_are_found_by_their_fingerprints() -> None:
         ("rule_x", series_key("mon_x", [("host", "c")])), ("rule_y", series_key("mon_y", [("host", "c")]))
     ]  # fmt: skip
     assert len(set(after.fingerprints().tolist())) == len(list(after.present(range(len(after))))) == 6
-
-
-def test_a_rule_with_too_many_series_is_named_with_their_count() -> None:
-    readings = look({f"usage{{host=h{n}}}": "1" for n in range(12)})
-    assert dict(readings.crowded(11)) == {"rule_r": 12}
-    assert dict(readings.crowded(12)) == {}
-
-
-def test_a_selector_rule_measures_every_monitor_it_matches() -> None:
-    monitors = [monitor_row(name, filter={"host": name}) for name in "abc"]
-    group = book(monitors, [rule_row(monitor_id=None, selector={"kind": "host"})]).groups[0]
-    readings = read(group, rows({"usage{host=a}": "99", "usage{host=b}": "1"}), STOP)
-    assert [readings.monitor_id(i) for i in readings.breaching()] == ["mon_a"]
-    assert len(readings) == 2
-    assert readings.unhealthy() == {}
-
-
-def test_an_answer_without_rows_gives_no_reading() -> None:
-    group = book([monitor_row(filter={"env": "prod"})], [rule_row(), rule_row("t", 'state == "x"')]).groups[0]
-    readings = read(group, [], STOP)
-    assert len(readings) == 0
-    assert len(readings) == 0
-    assert len(readings.fingerprints()) == 0
-    assert samples([], group.tags, group.fields).time.dtype == np.int64
