@@ -15,7 +15,7 @@
 An exception that is not in this tree is a bug and is left to surface.
 """
 
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 
 def redact_url(url: str) -> str:
@@ -27,7 +27,9 @@ def redact_url(url: str) -> str:
     except ValueError:
         return "<unreadable URL>"
     user = f"{parts.username}:***@" if parts.password else (f"{parts.username}@" if parts.username else "")
-    return urlunsplit((parts.scheme, f"{user}{host}{port}", parts.path, "", ""))
+    # Not urlunsplit: it makes `sqlite:/file` of `sqlite:///file`.
+    front = f"{parts.scheme}://" if parts.scheme else "//" if host else ""
+    return f"{front}{user}{host}{port}{parts.path}"
 
 
 class TocsinError(Exception):

@@ -31,6 +31,7 @@ _MYSQL_DOWN = (
 _SQLITE_DOWN = (
     *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN),
     *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY),
+    *(sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB),
 )
 _BUSY_TIMEOUT_MS = 5_000
 _MYSQL_SESSION = (
@@ -170,7 +171,7 @@ def _code(error: DBAPIError) -> int:
 
 def _sqlite_code(error: DBAPIError) -> int:
     """SQLite's primary result code; the upper bits of an extended one only say more about it."""
-    return error.orig.sqlite_errorcode & 0xFF if isinstance(error.orig, sqlite3.OperationalError) else 0
+    return error.orig.sqlite_errorcode & 0xFF if isinstance(error.orig, sqlite3.DatabaseError) else 0
 
 
 def _words(error: DBAPIError) -> str:
@@ -181,19 +182,23 @@ def _words(error: DBAPIError) -> str:
 def open_store(url: str, tenant: str, state_dir: Path = Path()) -> Store:
     """A store for `sqlite:///file` (relative files live in `state_dir`) or `mysql+pymysql://…`. Doesn't connect."""
     if urlsplit(url).scheme == "sqlite":
-        return Store(_sqlite(url, state_dir), tenant, url)
+        path = _file(url, state_dir)
+        return Store(_sqlite(path), tenant, f"sqlite:///{path}")
     return Store(_mysql(url), tenant, url)
 
 
-def _sqlite(url: str, state_dir: Path) -> Engine:
-    path = Path(make_url(url).database or "tocsin.db")
-    if not path.is_absolute():
-        path = state_dir / path
+def _file(url: str, state_dir: Path) -> Path:
+    """The file of a SQLite URL, in a folder that exists."""
+    path = (state_dir / (make_url(url).database or "tocsin.db")).absolute()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         why = f"the folder {path.parent} can't be used: {error.strerror}"
         raise Unavailable("the database", url, why, "TOCSIN_DATABASE_URL and TOCSIN_STATE_DIR") from error
+    return path
+
+
+def _sqlite(path: Path) -> Engine:
     engine = create_engine(
         f"sqlite:///{path}", hide_parameters=True, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000}
     )

@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, event, select, text, update
 
 from shared.errors import Refused, Unavailable
 from shared.store import ticks
-from shared.store.engine import Store, Tx
+from shared.store.engine import Store, Tx, open_store
 from shared.store.tables import rule_status, series, states
 from tests.support.rows import store_with_tables
 
@@ -69,6 +69,17 @@ def test_a_locked_sqlite_file_is_unavailable_and_not_a_bug(sqlite_url: str) -> N
             opened.write(lambda tx: tx.now())
         other.execute("ROLLBACK")
     other.close()
+    opened.close()
+
+
+def test_a_file_that_is_no_database_is_unavailable_and_named(tmp_path: Path) -> None:
+    (tmp_path / "notes.db").write_text("not a database, but long enough to look like a file of one")
+    opened = open_store("sqlite:///notes.db", "default", tmp_path)
+
+    with pytest.raises(
+        Unavailable, match=r"sqlite:////.*/notes\.db can't be reached: file is not a database"
+    ):
+        opened.read(lambda tx: tx.now())
     opened.close()
 
 
