@@ -19,16 +19,15 @@ _RULE = [rules.c[name] for name in RuleRow.__slots__ if name != "deleted"]
 def changed_since(tx: Tx, revision: int) -> BookRows:
     """Every monitor and rule that was written after `revision` (0: all of them), deleted ones marked as such.
 
-    The counter is read first: a row that is written meanwhile comes now and once more the next time.
+    The counter is read first: a row that is written meanwhile comes now and once more the next time. Rules are read
+    before monitors, so that the monitor of a rule that has just been made is there too.
     """
     newest = revisions.current(tx)
     if newest <= revision:
         return BookRows(newest, (), ())
-    return BookRows(
-        newest,
-        tuple(managed.records(tx, MonitorRow, _written(tx, monitors, _MONITOR, revision))),
-        tuple(managed.records(tx, RuleRow, _written(tx, rules, _RULE, revision))),
-    )
+    changed_rules = managed.records(tx, RuleRow, _written(tx, rules, _RULE, revision))
+    changed_monitors = managed.records(tx, MonitorRow, _written(tx, monitors, _MONITOR, revision))
+    return BookRows(newest, tuple(changed_monitors), tuple(changed_rules))
 
 
 def _written(tx: Tx, table: Table, columns: list[Column[Any]], revision: int) -> Select[Any]:
