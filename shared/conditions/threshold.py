@@ -88,7 +88,11 @@ class Threshold(Options):
     def _check_word(self) -> None:
         kind = "true or false" if isinstance(self.value, bool) else "a text"
         if self.operator not in EQUALITY:
-            hint = "Write the number without quotes" if _is_number(self.value) else f"{kind.capitalize()} has no order"
+            hint = (
+                "Write the number without quotes"
+                if _is_number(self.value)
+                else f"{kind.capitalize()} has no order"
+            )
             raise InvalidInput("condition.operator", self.operator, f"with {kind} valid are ==, !=", hint)
         if self.aggregation != "latest":
             raise InvalidInput("condition.aggregation", self.aggregation, f"with {kind} valid is latest")

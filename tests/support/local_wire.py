@@ -126,6 +126,6 @@ async def broker_bench(
         yield Bench(client, addresses.broker_url(NS, "main"), journal, sinks, server)
     finally:
         await server.close()
-        await asyncio.gather(*(running.stop() for running in [serving, *sinks.values()]))
+        await asyncio.gather(serving.stop(), *(sink.stop() for sink in sinks.values()))
         await client.aclose()
         closed.close()
