@@ -96,10 +96,12 @@ def _register(name: str, serve: FrameworkHandler) -> FrameworkHandler:
 
 
 def _refuse_wrong_settings() -> None:
-    """A wrong variable ends the process at its start, with its name, and not the first event."""
-    settings()
+    """A wrong variable or channels file ends the process at its start, with its name, and not the first event."""
+    chosen = settings()
     try:
         _ = process_wiring().keys
+        if chosen.channels_file is not None:
+            _ = process_wiring().channels
     except InvalidInput as error:
         raise SettingsError(str(error)) from None
 

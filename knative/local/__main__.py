@@ -21,6 +21,7 @@ from knative.local.demo_site import Cycle
 from knative.local.errors import LocalError
 from knative.local.options import EXTRAS, Options
 from knative.local.stack import Stack
+from knative.local.stopping import Stopping
 from knative.local.terminal import Terminal
 
 PROGRAM = "python -m knative.local"
@@ -124,24 +125,16 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     """Run, called `program`; 0 when asked to stop, 2 when it can't start, 3 when the messages did not come in time."""
     asked = parse(arguments, program)
     terminal = Terminal(Console(), verbose=asked.verbose, errors=Console(stderr=True))
-    ready, stopped = threading.Event(), threading.Event()
-
-    def stop(number: int, frame: object) -> None:
-        if stopped.is_set() or not ready.is_set():
-            raise KeyboardInterrupt
-        stopped.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop)
-
+    stopping = Stopping()
+    stopping.listen()
     try:
         stack = Stack(asked.overlay, asked.state, options=options(asked))
         stack.journal.listen(terminal.show)
         terminal.say(f"Starting {len(stack.overlay.services)} functions of overlay {asked.overlay} …")
         with stack:
-            ready.set()
+            stopping.ready()
             welcome(stack, terminal)
-            status = wait(stack, asked, stopped)
+            status = wait(stack, asked, stopping.asked)
             terminal.say("Stopping …")
         terminal.say(f"Everything has stopped. The next start goes on with what is in {stack.state}.")
     except LocalError as error:

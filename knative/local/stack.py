@@ -106,6 +106,8 @@ class Stack:
                 self._call(running.stop(), STOP_SECONDS)
         finally:
             self._loop = None
+            # Only somebody who would not wait for the end leaves anything here.
+            asyncio.run_coroutine_threadsafe(_cancel_all(), loop).result(STOP_SECONDS)
             loop.call_soon_threadsafe(loop.stop)
             thread.join(STOP_SECONDS)
             loop.close()
@@ -217,3 +219,10 @@ class Stack:
                 return False
             time.sleep(0.05)
         return True
+
+
+async def _cancel_all() -> None:
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)

@@ -130,6 +130,21 @@ def test_a_wrong_setting_ends_the_start_and_names_its_variable(tmp_path: Path, n
     assert "Traceback" not in str(failed.value)
 
 
+def test_a_channels_file_that_cannot_be_used_ends_the_start_and_names_the_place(tmp_path: Path) -> None:
+    file = tmp_path / "channels.yaml"
+    file.write_text("channels: [{name: ops, kind: pigeon}]")
+    env = {"TOCSIN_CHANNELS_FILE": str(file), "TOCSIN_STATE_DIR": str(tmp_path)}
+    with (
+        pytest.raises(
+            AssertionError, match=r"channels\[0\]\.kind: 'pigeon' is not valid; valid kinds are"
+        ) as failed,
+        running_function("evaluate", env),
+    ):
+        pass
+
+    assert "Traceback" not in str(failed.value)
+
+
 @pytest.mark.parametrize("name", sorted(path.parent.name for path in ROOT.glob("functions/*/main.py")))
 def test_every_function_starts_by_the_bare_command(name: str, tmp_path: Path) -> None:
     port = free_port()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import itertools
 import json
 import os
@@ -20,13 +19,10 @@ import httpx
 import psutil
 import pytest
 import redis
-from rich.console import Console
 
 from knative.local.errors import LocalError
-from knative.local.journal import Journal
 from knative.local.options import Options
 from knative.local.stack import PACKAGES, Stack
-from knative.local.terminal import Terminal, note_line
 from tests.support.local_overlay import EVENTING, SOURCES, binding, function, job, ref, thing, write_overlay
 from tests.support.waiting import wait_until
 
@@ -227,6 +223,19 @@ def test_however_the_runner_ends_no_function_outlives_it(tmp_path: Path, number:
     assert re.search(r"Inbox +http://127\.0\.0\.1:\d+", output)
 
 
+def test_a_signal_that_comes_twice_at_once_is_one_wish_and_everything_stops_in_order(tmp_path: Path) -> None:
+    with runner(tmp_path) as process:
+        assert process.stdout is not None
+        "".join(itertools.takewhile(lambda line: "Ctrl-C" not in line, process.stdout))
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
+        output = process.stdout.read()
+    assert process.returncode == 0
+    assert "Everything has stopped" in output
+    assert "Traceback" not in output
+    assert "destroyed" not in output
+
+
 def test_a_function_that_cannot_start_ends_the_runner_with_its_output(tmp_path: Path) -> None:
     with runner(tmp_path, BROKEN="1") as process:
         output, _ = process.communicate(timeout=30)
@@ -245,45 +254,3 @@ def test_the_runner_waits_for_messages_no_longer_than_it_was_told(tmp_path: Path
     with runner(tmp_path, "--until-message", "1", "--timeout", "0.5") as process:
         process.communicate(timeout=30)
     assert process.returncode == 3
-
-
-LINES = (
-    '{"message": "fired", "level": "INFO", "function": "evaluate", "rule_id": "rule_1", "ms": {"a": 1}}',
-    '{"message": "hidden", "level": "debug"}',
-    "[bold]plain {line}",
-    '{"broken json',
-    '{"message": "tick 1", "level": "INFO", "quiet": true}',
-    '{"message": "tick 2", "level": "INFO", "quiet": false}',
-)
-
-
-def shown(*, verbose: bool = False, screen: bool = False) -> str:
-    file, journal = io.StringIO(), Journal()
-    console = Console(
-        file=file, width=200, force_terminal=screen, color_system=None, _environ={"TERM": "xterm"}
-    )
-    journal.listen(Terminal(console, verbose=verbose).show)
-    for line in LINES:
-        note_line(journal, "evaluate", line)
-    return file.getvalue()
-
-
-def test_a_json_line_is_shown_as_its_message_another_as_it_is_and_debug_only_when_asked() -> None:
-    assert [line[9:] for line in shown().splitlines()] == [
-        "evaluate       fired",
-        "evaluate       [bold]plain {line}",
-        'evaluate       {"broken json',
-        "evaluate       tick 1",
-        "evaluate       tick 2",
-    ]
-    curious = [line[24:] for line in shown(verbose=True).splitlines()]
-    assert curious[:2] == ["fired  rule_id=rule_1", "hidden"]
-
-
-def test_on_a_screen_the_next_line_takes_the_place_of_one_without_news() -> None:
-    last, news = shown(screen=True).rstrip("\n").split("\n")[-2:]
-    assert last.endswith('{"broken json')
-    before, after = news.split("\r\x1b[2K")
-    assert before.endswith("tick 1")
-    assert after.endswith("tick 2")
-    assert "\x1b[2K" not in shown(screen=True, verbose=True)
