@@ -90,7 +90,7 @@ def welcome(stack: Stack, terminal: Terminal) -> None:
         counted = ", ".join(f"{kind} ({count})" if count > 1 else kind for kind, count in skipped.items())
         terminal.say(f"Without meaning on one machine: {counted}")
     rows = [(service.name, stack.service_url(service.name)) for service in stack.overlay.services]
-    rows += [("State, logs", str(stack.state)), ("Demo site", stack.demo_site_url)]
+    rows += [("State, logs", from_here(stack.state)), ("Demo site", stack.demo_site_url)]
     rows.append(("Inbox", stack.inbox_url))
     hints = [s.hint.replace("{url}", stack.service_url(s.name)) for s in stack.overlay.services if s.hint]
     hints.append(f"Your own rules: {command_line(stack.state)} --help, in a second terminal.")
@@ -102,12 +102,17 @@ def welcome(stack: Stack, terminal: Terminal) -> None:
     terminal.addresses(rows, hints)
 
 
-def command_line(state: Path) -> str:
-    """How to call the command that works on the same state, from the present folder."""
-    command = Path(sys.executable).with_name("tocsin")
+def from_here(path: Path) -> str:
+    """The path as somebody in the present folder would write it."""
     here = Path.cwd()
-    shown = command.relative_to(here) if command.is_relative_to(here) else command
-    return str(shown) if state == here / ".tocsin" else f"TOCSIN_STATE_DIR={state} {shown}"
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def command_line(state: Path) -> str:
+    """How to call the command that works on the same state."""
+    command = from_here(Path(sys.executable).with_name("tocsin"))
+    shown = from_here(state)
+    return command if shown == ".tocsin" else f"TOCSIN_STATE_DIR={shown} {command}"
 
 
 def wait(stack: Stack, asked: argparse.Namespace, stopped: threading.Event) -> int:
@@ -136,7 +141,7 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
             welcome(stack, terminal)
             status = wait(stack, asked, stopping.asked)
             terminal.say("Stopping …")
-        terminal.say(f"Everything has stopped. The next start goes on with what is in {stack.state}.")
+        terminal.say(f"Everything has stopped. The next start goes on from {from_here(stack.state)}.")
     except LocalError as error:
         terminal.fail(f"{error.text}. Its output is above" if error.output else error.text)
         return FAILED
