@@ -3,6 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.up-to-date
+# Twice quiet: errors only. What pip warns of is how this machine is set up, not what is installed.
+PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -33,7 +35,7 @@ migrate: setup ## Bring the database of TOCSIN_DATABASE_URL up to date
 	@$(BIN)/tocsin migrate $(ARGS)
 
 lock: setup ## Write requirements.lock anew from pyproject.toml
-	@$(BIN)/python -m pip install --quiet uv
+	@$(PIP) install uv
 	@$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --all-extras --universal --python-version 3.11 \
 		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --output-file requirements.lock
 
@@ -48,6 +50,6 @@ $(STAMP): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { \
 		rm -rf .venv; echo "$(PYTHON) can't make environments; on Debian: apt-get install python3-venv"; exit 1; }
 	@echo "Installing $$(wc -l < requirements.lock) packages into .venv, which takes about a minute"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@$(PIP) install -r requirements.lock
+	@$(PIP) install --no-deps -e .
 	@touch $@
