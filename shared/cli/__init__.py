@@ -1,4 +1,4 @@
-"""The command line: the same use cases as the conversation, on the same database as the functions.
+"""The command line: every use case of shared.manage, on the same database as the functions.
 
 An edge: it reads the clock and the environment, calls one use case, and prints. An error that was expected is one
 sentence on stderr and exit status 2.

@@ -1,4 +1,4 @@
-"""What people can do: the use cases behind the conversation and the command line, one function each.
+"""What people can do: the use cases behind the command line, and any other way to ask for them, one function each.
 
 Every function takes the ports (a `Wiring` is one) and, when it changes something, `actor` and `now`; it checks all that
 was given before it writes, writes in one transaction with its audit row, and raises InvalidInput, NotFound or Conflict
