@@ -26,6 +26,13 @@ def pytest_configure() -> None:
     guard.install()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several workers, tests stay together that share what is dear to start: a file, or the stacks of `flow`."""
+    for item in items:
+        shared = "flow" if item.path.parent.name == "flow" else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(shared))
+
+
 def foreign_names(names: Iterable[str]) -> list[str]:
     """The environment variables that would change what Tocsin does in a test."""
     return [

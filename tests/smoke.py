@@ -16,6 +16,7 @@ from knative.local.options import Options
 from knative.local.stack import Stack
 from shared.columns import SampleQuery
 from shared.metrics import open_metrics
+from tests.support.processes import free_port
 
 KINDS = ("slack", "email", "webhook")
 SITE = Cycle(first_down=6, first_up=18, every_seconds=0, down_seconds=0)
@@ -29,7 +30,7 @@ def main() -> int:
     """0 when everything arrived, and once each; 1 otherwise."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tocsin-smoke-") as folder:
-        stack = Stack("laptop", folder, options=Options(cycle=SITE))
+        stack = Stack("laptop", folder, options=Options(cycle=SITE, port_base=free_port()))
         stack.journal.listen(_show)
         with stack:
             print(

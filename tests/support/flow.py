@@ -24,7 +24,7 @@ from shared.store.engine import Store, open_store
 from shared.store.tables import channel_state, deliveries, outbox
 from tests.support.gate import Gate
 from tests.support.local_overlay import EVENTING, SERVING, SOURCES
-from tests.support.processes import ROOT
+from tests.support.processes import ROOT, free_port
 from tests.support.waiting import wait_until
 from tests.support.world import threshold
 
@@ -87,7 +87,7 @@ def running_flow(
     """The stack, with `env` over its manifests; events pass `flow.gate` on their way to the Broker."""
     with Gate() as gate:
         overlay = write_overlay(folder / "overlay", f"{gate.url}/tocsin/tocsin")
-        options = Options(ticks=False, without=frozenset(without))
+        options = Options(ticks=False, without=frozenset(without), port_base=free_port())
         with Stack(overlay, folder / "state", {**SETTINGS, **(env or {})}, options=options) as stack:
             gate.upstream = stack.broker_url("tocsin").removesuffix("/tocsin/tocsin")
             flow = Flow(stack, gate)

@@ -3,6 +3,7 @@
 Their output goes to files, never to pipes that somebody would have to empty.
 """
 
+import itertools
 import os
 import shutil
 import signal
@@ -15,12 +16,24 @@ from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
+_FIRST, _LAST = 10_000, 32_000
+"""Below Linux's ephemeral ports (32768 on): an outgoing connection must not take the port before its server does."""
+
+_ports = itertools.count(_FIRST + os.getpid() * 997 % (_LAST - _FIRST))
+"""Begins elsewhere in every process, so that test runs side by side don't ask for the same ports."""
+
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of 127.0.0.1 that nobody listens on now, and that this process gives out once."""
+    for number in itertools.islice(_ports, _LAST - _FIRST):
+        port = _FIRST + (number - _FIRST) % (_LAST - _FIRST)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
+    raise AssertionError(f"no port between {_FIRST} and {_LAST} is free")
 
 
 def accepts_connections(port: int) -> bool:
