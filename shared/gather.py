@@ -136,9 +136,8 @@ def gather(tick: Tick, ports: Ports, report: TickReport) -> Gathered:
 def _load(ports: Ports) -> tuple[RuleBook, list[SeriesState], Mapping[str, ticks.Turn]]:
     """The rule book as it is now, every state that is active, and when each group was evaluated."""
     memory = ports.memory("evaluate", Memory)
-    known = (
-        memory.book
-    )  # another thread may put a newer one there meanwhile; rows belong to the book they were read for
+    # Another thread may put a newer book there meanwhile; rows belong to the book that they were read for.
+    known = memory.book
     revision = known.revision if known else 0
     rows, active, turns = ports.store.read(
         lambda tx: (book_rows.changed_since(tx, revision), states.active(tx), ticks.turns(tx))
