@@ -127,7 +127,7 @@ def test_a_bad_line_is_named_and_nothing_of_its_batch_is_kept(
     ("content", "headers", "status", "words"),
     [
         (b"m v=1", {"Content-Encoding": "gzip"}, 400, "not gzip"),
-        (gzip.compress(b"m v=1")[:-9], {"Content-Encoding": "gzip"}, 400, "ends too early"),
+        (gzip.compress(b"m v=1", mtime=0)[:-9], {"Content-Encoding": "gzip"}, 400, "ends too early"),
         (b"m v=1", {"Content-Encoding": "br"}, 400, "valid are gzip and identity"),
         (b"#" * (5 * MIB + 1), {}, 413, "5 MiB"),
         (b"#" * (12 * MIB), {}, 413, "5 MiB"),
