@@ -30,7 +30,7 @@ def run(tick: Tick, ports: Ports) -> TickReport | None:
     store = ports.store
     now = store.read(lambda tx: tx.now())
     allowed = ports.settings.max_skew_intervals * tick.interval_seconds * 1000
-    if abs(tick.slot - now) > allowed + tick.interval_seconds * 1000:
+    if abs(tick.slot - now) > allowed:
         log.error(
             "slot %s is %d s from the database's clock; ignored",
             clock_text(tick.slot),

@@ -19,7 +19,7 @@ from shared.tick import run
 from tests.support.dying import Died, Dying
 from tests.support.gate import Gate
 from tests.support.sink import Reply, Request
-from tests.support.world import World
+from tests.support.world import INTERVAL, STEP, World
 
 FAR = 5000
 
@@ -74,6 +74,17 @@ def test_a_slot_far_from_the_clock_is_refused(world: World) -> None:
 
     assert world.run(FAR) is None
     assert world.rows(ticks) == []
+
+
+def test_a_slot_may_be_as_far_from_the_clock_as_the_setting_says_and_no_further(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strict = world.settings.model_copy(update={"max_skew_intervals": 2})
+    monkeypatch.setattr(world.wiring, "settings", strict)
+    now = world.wiring.store.read(lambda tx: tx.now())
+
+    assert run(Tick(now - STEP * 5 // 2, INTERVAL), world.wiring) is None
+    assert run(Tick(now - STEP * 3 // 2, INTERVAL), world.wiring) is not None
 
 
 # ------------------------------------------------------------------ processes that die
