@@ -76,18 +76,6 @@ class Leases:
 
         return self._try(work, {}) if pairs else {}
 
-    def end_cooldowns(self, pairs: Sequence[tuple[str, str]]) -> None:
-        """Forget cooldowns, when a rule is deleted or its state starts again."""
-
-        def work(client: "redis.Redis") -> None:
-            for start in range(0, len(pairs), _BATCH):
-                client.delete(
-                    *(self._cooldown(rule, series) for rule, series in pairs[start : start + _BATCH])
-                )
-
-        if pairs:
-            self._try(work, None)
-
     def take(self, bucket: str, limit: int, period_ms: int) -> int:
         """Take one of `limit` turns per period: 0 to go ahead, else the milliseconds until the period is over."""
 

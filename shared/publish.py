@@ -24,10 +24,9 @@ log = logging.getLogger("tocsin.publish")
 
 @dataclass(frozen=True, slots=True)
 class PublishReport:
-    """How many events the Broker accepted, how many of them were repeats, and how many it refused."""
+    """How many events the Broker accepted, how many it refused, and the first reason."""
 
     accepted: int = 0
-    repeated: int = 0
     refused: int = 0
     error: str = ""
 
@@ -35,7 +34,6 @@ class PublishReport:
         """Both together."""
         return PublishReport(
             self.accepted + other.accepted,
-            self.repeated + other.repeated,
             self.refused + other.refused,
             self.error or other.error,
         )
@@ -90,7 +88,6 @@ def _publish(
         )
     return PublishReport(
         accepted=len(accepted),
-        repeated=sum(item.published for item in accepted),
         refused=len(refused),
         error=next(iter(refused.values()), ""),
     )

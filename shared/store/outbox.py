@@ -132,13 +132,21 @@ def published(tx: Tx, accepted: Sequence[str], refused: Mapping[str, str]) -> No
                 (outbox.c.error, ""),
             )
         )
-    for event_id, why in refused.items():
+    # A Broker that is down refuses hundreds for one reason: one statement for each reason, not for each event.
+    for why, ids in _by_reason(refused).items():
         tx.conn.execute(
             update(outbox)
-            .where(outbox.c.tenant == tx.tenant, outbox.c.id == event_id, outbox.c.next_at.is_not(None))
+            .where(outbox.c.tenant == tx.tenant, outbox.c.id.in_(ids), outbox.c.next_at.is_not(None))
             .values(error=why[:500], next_at=now + REFUSED_MS)
         )
     close_finished(tx, accepted)
+
+
+def _by_reason(refused: Mapping[str, str]) -> Mapping[str, Sequence[str]]:
+    found: dict[str, list[str]] = {}
+    for event_id, why in refused.items():
+        found.setdefault(why, []).append(event_id)
+    return found
 
 
 def close_finished(tx: Tx, ids: Collection[str]) -> None:

@@ -78,13 +78,6 @@ def test_a_cooldown_that_is_over_is_not_held(leases: Leases) -> None:
     assert leases.cooldowns([("rule_a", "s1"), ("rule_a", "s2")]) == {}
 
 
-def test_an_ended_cooldown_is_forgotten(leases: Leases) -> None:
-    leases.hold_cooldowns([("rule_a", "s1", NOW + 300_000)], NOW)
-    leases.end_cooldowns([("rule_a", "s1"), ("rule_a", "s2")])
-
-    assert leases.cooldowns([("rule_a", "s1")]) == {}
-
-
 def test_thousands_of_cooldowns_travel_in_batches(leases: Leases) -> None:
     pairs = [(f"rule_{number}", "s") for number in range(2_500)]
     leases.hold_cooldowns([(rule, series, NOW + 60_000) for rule, series in pairs], NOW)
@@ -122,7 +115,6 @@ def test_without_a_working_redis_every_verb_has_a_neutral_answer(useless_url: st
         leases = Leases(useless_url, "default")
         leases.hold_cooldowns([("rule_a", "s1", NOW + 1_000)], NOW)
         assert leases.cooldowns([("rule_a", "s1")]) == {}
-        leases.end_cooldowns([("rule_a", "s1")])
         assert leases.take("slack:ops", 1, 1_000) == 0
         assert leases.take("slack:ops", 1, 1_000) == 0
         leases.put_snapshot("book", b"7")
