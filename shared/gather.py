@@ -3,33 +3,39 @@
 A failed or partial query is the trouble of its rules and shows no series: not to have looked is not a recovery.
 """
 
+import gc
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Protocol, TypeVar
 from zlib import crc32
 
+from shared import silencing
 from shared.advance import Sight
 from shared.broker import Broker
 from shared.channels import ChannelBook
-from shared.columns import SampleQuery
 from shared.errors import InvalidInput, QueryFailed, Unavailable
 from shared.events import Tick
-from shared.health import Troubles
+from shared.fetch import Fetched, fetch
+from shared.forgotten import Forgotten
+from shared.gathered import Gathered, Look
+from shared.learnt import Known
 from shared.leases import Leases
 from shared.metrics import MetricStore
-from shared.model import Millis, SeriesState
+from shared.model import BookRows, ForgottenSeries, Health, Millis, SeriesState
 from shared.plan import QueryGroup
 from shared.readings import Readings, measure
 from shared.rulebook import RULE_CHANGED, RuleBook, updated
-from shared.seen import Seen, absent_sights
+from shared.seen import Seen, absent_sights, came_after_all, speaks_of_all
 from shared.series import parse_series_key
 from shared.settings import Settings
+from shared.silences import Quiet
 from shared.store import book as book_rows
+from shared.store import forgotten as forgotten_rows
 from shared.store import states, ticks
-from shared.store.engine import Store
+from shared.store.engine import Store, Tx
 from shared.store.ticks import TickReport
 
 LOOKING = 2 / 3
@@ -43,6 +49,7 @@ MAX_SERIES = 10_000
 log = logging.getLogger("tocsin.evaluate")
 
 T = TypeVar("T")
+Turns = Mapping[str, ticks.Turn]
 
 
 class Ports(Protocol):
@@ -66,34 +73,13 @@ class Ports(Protocol):
 
 @dataclass
 class Memory:
-    """What a process keeps between ticks: the rule book, and the series it has seen. Losing it costs time only."""
+    """What a process keeps between ticks: rule book, silences, the series it has seen. Losing it costs time only."""
 
     book: RuleBook | None = None
+    silences: silencing.Kept | None = None
     seen: Seen = field(default_factory=Seen)
-
-
-@dataclass
-class Gathered:
-    """Everything that the decisions of one slot are made from, and what could not be looked at."""
-
-    book: RuleBook
-    active: dict[tuple[str, str], SeriesState]
-    sights: dict[tuple[str, str], Sight] = field(default_factory=dict)
-    troubles: Troubles = field(default_factory=Troubles)
-    looks: list["Look"] = field(default_factory=list)
-
-    def see(self, sight: Sight) -> None:
-        """Add a sight; the first one of a series counts."""
-        self.sights.setdefault(sight.ref, sight)
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """A group whose query succeeded. `crowded`: its rules with too many series, and how many."""
-
-    group: QueryGroup
-    readings: Readings
-    crowded: Mapping[str, int]
+    known: dict[str, Known] = field(default_factory=dict)
+    """By query group, what was learnt about reading it."""
 
 
 @contextmanager
@@ -110,12 +96,13 @@ def gather(tick: Tick, ports: Ports, report: TickReport) -> Gathered:
     """Load the rule book and the active states, query every group of the shard, and see what matters."""
     deadline = perf_counter() + tick.interval_seconds * LOOKING
     with stage(report, "load"):
-        book, active, turns = _load(ports)
-    gathered = Gathered(book, {(state.rule_id, state.series_id): state for state in active})
+        book, quiet, active, turns, forgotten = _load(ports, tick.slot)
+    gathered = Gathered(book, {(state.rule_id, state.series_id): state for state in active}, quiet, forgotten)
     gathered.troubles.unevaluated.update(book.problems)
+    gathered.troubles.spread = book.spread
     look = _Looking(tick, ports, gathered, report, book.expecting())
     for state in active:
-        ended = _ended(book, state)
+        ended = _ended(book, state) or forgotten.ends(state)
         if not ended:
             look.targets.setdefault((state.rule_id, parse_series_key(state.key)[0]), []).append(state)
         elif _mine(tick, state.rule_id):
@@ -129,21 +116,32 @@ def gather(tick: Tick, ports: Ports, report: TickReport) -> Gathered:
             )
             break
         look.at(group, min(left, QUERY_TIMEOUT_SECONDS))
+    gathered.leave_out_crowded(MAX_SERIES)
     report.rules = len(book)
     return gathered
 
 
-def _load(ports: Ports) -> tuple[RuleBook, list[SeriesState], Mapping[str, ticks.Turn]]:
-    """The rule book as it is now, every state that is active, and when each group was evaluated."""
+def _load(ports: Ports, slot: Millis) -> tuple[RuleBook, Quiet, list[SeriesState], Turns, Forgotten]:
+    """The rule book as it is now, what is silenced, every state that is active, when each group was evaluated, and the
+    series that people said are gone."""
     memory = ports.memory("evaluate", Memory)
     # Another thread may put a newer book there meanwhile; rows belong to the book that they were read for.
     known = memory.book
     revision = known.revision if known else 0
-    rows, active, turns = ports.store.read(
-        lambda tx: (book_rows.changed_since(tx, revision), states.active(tx), ticks.turns(tx))
-    )
+
+    def load(tx: Tx) -> tuple[BookRows, silencing.Kept, list[SeriesState], Turns, list[ForgottenSeries]]:
+        rows = book_rows.changed_since(tx, revision)
+        kept = silencing.current(tx, memory.silences, rows.revision, slot)
+        return rows, kept, states.active(tx), ticks.turns(tx), forgotten_rows.all_of_them(tx)
+
+    rows, kept, active, turns, gone = ports.store.read(load)
+    forgotten = Forgotten(gone)
+    memory.seen.forget(forgotten.moments)
+    memory.silences = kept
     memory.book = book = updated(known, rows, tenant=ports.store.tenant)
-    return book, active, turns
+    if known is None:
+        gc.freeze()  # this much stays for as long as the process does: no collection need walk through it
+    return book, Quiet(kept.silences, slot), active, turns, forgotten
 
 
 def _mine(tick: Tick, name: str) -> bool:
@@ -171,44 +169,66 @@ class _Looking:
     def at(self, group: QueryGroup, timeout_seconds: float) -> None:
         """Query one group and add what is seen; a failure is the trouble of its rules only."""
         stop = self.tick.slot - int(self.ports.settings.lateness_seconds * 1000)
-        self.report.queries += 1
+        known = self.ports.memory("evaluate", Memory).known.setdefault(group.id, Known())
         try:
             with stage(self.report, "query"):
-                samples = self.ports.metrics(group.source).read(_query(group, stop), timeout_seconds)
+                store = self.ports.metrics(group.source)
+                fetched = fetch(store, group, stop, known, timeout_seconds, self._count)
         except (QueryFailed, Unavailable, InvalidInput) as error:
-            self.report.trouble(str(error))
+            self._trouble(group, str(error))
             self.gathered.troubles.failed(group, str(error))
-            log.warning("%s could not be read: %s", group.measurement, error, extra={"slot": self.tick.slot})
             return
+        for words in sorted(set(fetched.broken.values())):
+            self._trouble(group, words)
         with stage(self.report, "measure"):
-            readings = measure(group, samples, stop)
-            crowded = readings.crowded(MAX_SERIES)
-            self._see(group, readings, crowded)
-        self.gathered.troubles.looked(group, readings.unhealthy(), crowded)
-        self.gathered.looks.append(Look(group, readings, crowded))
-        self.report.series += len(readings)
-        self.report.points += len(samples)
+            readings = measure(group, fetched.samples, stop, fetched.aggregated)
+            known.learn(fetched.raw_ms, readings.points_per_series())
+        self._looked(group, fetched, readings)
 
-    def _see(self, group: QueryGroup, readings: Readings, crowded: Mapping[str, int]) -> None:
-        see = self.gathered.see
-        for i in readings.breaching(crowded):
+    def _count(self) -> None:
+        self.report.queries += 1
+
+    def _trouble(self, group: QueryGroup, words: str) -> None:
+        self.report.trouble(words)
+        log.warning("%s could not be read: %s", group.measurement, words, extra={"slot": self.tick.slot})
+
+    def _looked(self, group: QueryGroup, fetched: Fetched, readings: Readings) -> None:
+        broken, crowded = fetched.broken_rules(group), readings.crowded(MAX_SERIES)
+        with stage(self.report, "measure"):
+            self._see(group, readings, crowded, broken)
+        unhealthy = dict(readings.unhealthy()) | {
+            rule_id: (Health.ERROR, words) for rule_id, words in broken.items()
+        }
+        self.gathered.troubles.looked(group, unhealthy, crowded)
+        self.gathered.looks.append(Look(group, readings, {*crowded, *broken}))
+        self.report.series += len(readings)
+        self.report.points += fetched.points
+
+    def _see(
+        self, group: QueryGroup, readings: Readings, crowded: Collection[str], broken: Collection[str]
+    ) -> None:
+        """Rules that are `broken` are not looked at: what was read says nothing of them. Of those that are `crowded`,
+        only series that are active already."""
+        see, book, left_out = self.gathered.see, self.gathered.book, {*crowded, *broken}
+        for i in readings.breaching(left_out):
             see(Sight(readings.rule_id(i), readings.series_id(i), readings.key(i), readings.reading(i)))
         for target in self.targets.keys() & group.target_index.keys():
+            if target[0] in broken:
+                continue
+            if readings.shows(target):
+                for sight in came_after_all(book, self.targets[target]):
+                    see(sight)
             for state in self.targets[target]:
+                if speaks_of_all(book, state.key):
+                    continue
                 found = readings.find(state.rule_id, state.key) or readings.absent(state.rule_id, state.key)
                 see(Sight(state.rule_id, state.series_id, state.key, found))
-        expecting = self.expecting.intersection(group.rule_ids).difference(crowded)
-        for sight in absent_sights(self.ports.store, group, readings, self.gathered.book, expecting):
+        expecting = self.expecting.intersection(group.rule_ids).difference(left_out)
+        alarmed = {rule_id for rule_id in expecting if book.compiled[rule_id].no_data == "alert"}
+        for i in readings.missing(alarmed):
+            see(Sight(readings.rule_id(i), readings.series_id(i), readings.key(i), readings.reading(i)))
+        spared = self.gathered.forgotten.targets
+        for sight in absent_sights(
+            self.ports.store, group, readings, book, expecting, self.targets, spared, self.tick.slot
+        ):
             see(sight)
-
-
-def _query(group: QueryGroup, stop: Millis) -> SampleQuery:
-    return SampleQuery(
-        group.measurement,
-        group.tags,
-        group.fields,
-        stop - group.lookback_ms,
-        stop,
-        group.database,
-        group.narrowing(),
-    )

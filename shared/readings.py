@@ -9,16 +9,18 @@ never splits a series, and the newest row by time is the latest whatever that ta
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.columns import Samples
-from shared.conditions import condition_type
+from shared.conditions import absent, condition_type
 from shared.conditions._cells import UNREADABLE, Cells, Status
 from shared.conditions._interface import Measured, Pairs
 from shared.conditions._options import duration
-from shared.conditions._sort import Sorted, sort_rows
+from shared.conditions._reduced import Aggregated
+from shared.conditions._sort import Sorted, joined, sort_rows
 from shared.model import Health, Millis, Reading
 from shared.plan import Batch, QueryGroup
 from shared.series import parse_series_key, series_id, series_key
@@ -30,8 +32,8 @@ FEW = 8
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
-    """What one batch came to: its pairs that have data."""
+class Piece:
+    """What one batch came to: its pairs that have data; pair i is of `target[i]` in cell `cell[i]` of the shape."""
 
     batch: Batch
     shape: Sorted
@@ -43,9 +45,12 @@ class _Piece:
 class Readings:
     """All (rule, series) pairs of one group in one slot, in columns. Positions `i` index these columns."""
 
-    def __init__(self, group: QueryGroup, samples: Samples, pieces: Sequence[_Piece]) -> None:
+    def __init__(
+        self, group: QueryGroup, samples: Samples, pieces: Sequence[Piece], fields_seen: frozenset[str]
+    ) -> None:
         """Use `measure`."""
         self._group, self._samples, self._pieces = group, samples, pieces
+        self._fields_seen = fields_seen
         sizes = [len(piece.target) for piece in pieces]
         self._piece = np.repeat(np.arange(len(pieces)), sizes)
         self._start = np.concatenate(([0], np.cumsum(sizes, dtype=np.int64)))
@@ -64,9 +69,24 @@ class Readings:
         """How many pairs had data."""
         return len(self._target)
 
+    @property
+    def pieces(self) -> Sequence[Piece]:
+        """The columns as they were measured, for those who need all pairs and not only the few that matter."""
+        return self._pieces
+
     def breaching(self, besides: Collection[str] = ()) -> list[int]:
         """Positions whose level is above clean; rules `besides` are left out."""
         found: list[int] = self.without(besides, np.flatnonzero(self._level)).tolist()
+        return found
+
+    def missing(self, rules: Collection[str]) -> list[int]:
+        """Positions of these rules' pairs that have points and yet nothing to see: too few, too old, half a change."""
+        if not rules or not len(self):
+            return []
+        wanted = [number for number, rule_id in enumerate(self._group.rule_ids) if rule_id in rules]
+        status = np.concatenate([piece.measured.status for piece in self._pieces])
+        some = np.flatnonzero((status != Status.FINE) & ~np.isin(status, UNREADABLE))
+        found: list[int] = some[np.isin(self._group.target_rule[self._target[some]], wanted)].tolist()
         return found
 
     def without(self, rules: Collection[str], positions: Ints | None = None) -> Ints:
@@ -89,17 +109,8 @@ class Readings:
     def reading(self, i: int) -> Reading:
         """What the rule sees in this series."""
         piece = self._pieces[self._piece[i]]
-        measured, at = piece.measured, int(i - self._start[self._piece[i]])
-        status, value, code = measured.status[at], float(measured.value[at]), int(measured.code[at])
-        return Reading(
-            level=int(measured.level[at]),
-            recovered=bool(measured.recovered[at]),
-            value=None if np.isnan(value) else value,
-            text=measured.texts[code] if code >= 0 else "",
-            missing="" if status == Status.FINE else measured.reasons[int(status)],
-            at=int(measured.at[at]),
-            error=status in UNREADABLE,
-        )
+        found: Reading = piece.measured.reading(int(i - self._start[self._piece[i]]))
+        return found
 
     def key(self, i: int) -> str:
         """The series key of pair i."""
@@ -112,9 +123,18 @@ class Readings:
         """The series id of pair i."""
         return series_id(self.key(i))
 
+    def shows(self, target: tuple[str, str]) -> bool:
+        """Whether a series of this (rule id, monitor id) had data."""
+        return bool(self._count[self._group.target_index[target]])
+
     def find(self, rule_id: str, key: str) -> Reading | None:
         """The reading of a known series (an active state); None when it has no data in this slot: then use
         `absent`."""
+        i = self.position(rule_id, key)
+        return None if i is None else self.reading(i)
+
+    def position(self, rule_id: str, key: str) -> int | None:
+        """The position of a known series; None when it has no data in this slot."""
         monitor_id, tags = parse_series_key(key)
         target = self._group.target_index.get((rule_id, monitor_id))
         if target is None or not self._count[target]:
@@ -123,8 +143,7 @@ class Readings:
         shape = self._pieces[self._piece[first]].shape
         if tuple(tag for tag, _ in tags) != shape.key_tags:
             return None
-        i = self._series_of(target, shape).get(tuple(value for _, value in tags))
-        return None if i is None else self.reading(i)
+        return self._series_of(target, shape).get(tuple(value for _, value in tags))
 
     def _series_of(self, target: int, shape: Sorted) -> dict[tuple[str, ...], int]:
         """Tag values → position, for the series of one target; made once, however many of them are looked for."""
@@ -149,9 +168,7 @@ class Readings:
                 for row, number in enumerate(batch.targets.tolist())
             }
         batch, row = self._batch_of[target]
-        return condition_type(batch.type).absent(
-            batch.signature, batch.numbers[row].tolist(), batch.texts[row]
-        )
+        return absent(batch.type, batch.signature, batch.numbers[row].tolist(), batch.texts[row])
 
     def fingerprints(self) -> Ints:
         """One number per pair, equal in every slot for the same (rule, series); valid within this process only."""
@@ -169,11 +186,23 @@ class Readings:
         for i in positions:
             yield self.rule_id(i), self.key(i)
 
+    def points_per_series(self) -> float:
+        """How many of the points that were read one by one a series has on average; 0 without any."""
+        cells = [piece.shape.cells for piece in self._pieces]
+        return max((one.points / one.count for one in cells if one.count), default=0.0)
+
     def crowded(self, max_series: int) -> Mapping[str, int]:
         """Rules with more than `max_series` series here, with the count."""
-        counts = self._series_by_rule()
+        counts = self._series_by_rule
         return {self._group.rule_ids[rule]: int(counts[rule]) for rule in np.flatnonzero(counts > max_series)}
 
+    def series_of(self, rule_id: str) -> int:
+        """How many series the rule has here."""
+        if rule_id not in self._group.rule_ids:
+            return 0
+        return int(self._series_by_rule[self._group.rule_ids.index(rule_id)])
+
+    @cached_property
     def _series_by_rule(self) -> Ints:
         group = self._group
         return np.bincount(group.target_rule[self._target], minlength=len(group.rule_ids)).astype(np.int64)
@@ -183,14 +212,15 @@ class Readings:
         field of the wrong type, numbers too large. All others are healthy. A rule with targets in several groups is
         without data only when every group says so."""
         group, found = self._group, {}
-        silent = self._series_by_rule() == 0
+        silent = self._series_by_rule == 0
         for batch in (batch for shape in group.shapes for batch in shape.batches):
-            rules = np.unique(group.target_rule[batch.targets])
-            reason = self._no_data_reason(batch) if silent[rules].any() else ""
-            found.update({group.rule_ids[rule]: (Health.NO_DATA, reason) for rule in rules[silent[rules]]})
+            rules = group.target_rule[batch.targets]
+            rules = rules[silent[rules]]
+            reason = self._no_data_reason(batch) if len(rules) else ""
+            found.update({group.rule_ids[rule]: (Health.NO_DATA, reason) for rule in rules})
         for piece in self._pieces:
             for status in UNREADABLE:
-                rules = np.unique(group.target_rule[piece.target[piece.measured.status == status]])
+                rules = group.target_rule[piece.target[piece.measured.status == status]]
                 reason = piece.measured.reasons.get(status, "")
                 found.update({group.rule_ids[rule]: (Health.ERROR, reason) for rule in rules})
         return found
@@ -199,26 +229,39 @@ class Readings:
         lookback, measurement = duration(batch.lookback_ms / 1000), self._group.measurement
         if not len(self._samples):
             return f"no point in measurement {measurement!r} in the last {lookback}"
-        unseen = [name for name in batch.fields if not self._samples.fields[name].present.any()]
+        unseen = [name for name in batch.fields if name not in self._fields_seen]
         if unseen:
             return f"no point in measurement {measurement!r} has field {unseen[0]!r} in the last {lookback}"
         return f"no point of the monitor has field {batch.fields[0]!r} in the last {lookback}"
 
 
-def measure(group: QueryGroup, samples: Samples, stop: Millis) -> Readings:
+def measure(
+    group: QueryGroup, samples: Samples, stop: Millis, aggregated: Aggregated | None = None
+) -> Readings:
     """Evaluate every rule of the group on the samples of `[stop - group.lookback_ms, stop)`.
 
-    `stop` is the slot less the lateness; each rule's window ends there. Samples must hold the group's tags and
-    fields; rows outside the window are ignored.
+    `stop` is the slot less the lateness; each rule's window ends there. Samples must hold the group's tags; rows
+    outside the window are ignored. What `aggregated` answers is not looked for in the samples: for all other asks they
+    must hold every point.
     """
-    pieces: list[_Piece] = []
+    rows = joined(samples, aggregated) if aggregated else samples
+    pieces: list[Piece] = []
     for shape in group.shapes:
-        ordered = sort_rows(shape, samples, stop - group.lookback_ms, stop)
+        ordered = sort_rows(shape, rows, stop - group.lookback_ms, stop, aggregated)
         pieces.extend(_measured(batch, ordered) for batch in shape.batches)
-    return Readings(group, samples, pieces)
+    return Readings(group, rows, pieces, _fields_seen(samples, aggregated))
 
 
-def _measured(batch: Batch, shape: Sorted) -> _Piece:
+def _fields_seen(samples: Samples, aggregated: Aggregated | None) -> frozenset[str]:
+    """The fields that any point has."""
+    seen = {name for name, column in samples.fields.items() if column.present.any()}
+    if aggregated is not None:
+        parts = set(np.unique(aggregated.partials.part).tolist())
+        seen.update(ask.field for ask, answered in aggregated.answers.items() if parts.intersection(answered))
+    return frozenset(seen)
+
+
+def _measured(batch: Batch, shape: Sorted) -> Piece:
     row, cell = shape.pairs(batch.wheres)
     cells, local = _needed(shape.cells, cell)
     pairs = Pairs(row, local, batch.numbers, batch.texts)
@@ -226,7 +269,7 @@ def _measured(batch: Batch, shape: Sorted) -> _Piece:
     with_data = measured.status != Status.ABSENT
     if not with_data.all():
         row, cell, measured = row[with_data], cell[with_data], measured.only(with_data)
-    return _Piece(batch, shape, measured, batch.targets[row], cell)
+    return Piece(batch, shape, measured, batch.targets[row], cell)
 
 
 def _needed(cells: Cells, cell: Ints) -> tuple[Cells, Ints]:

@@ -8,12 +8,14 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from shared import rule_rows
+from shared.amend import amended
 from shared.errors import NotFound
 from shared.layout import GroupKey, MonitorEntry, MonitorIndex, Target, lay_out, read_monitor
-from shared.model import BookRows, Health, MonitorRow, RuleRow
+from shared.model import BookRows, Health, Millis, MonitorRow, RuleRow
 from shared.plan import Compiled, QueryGroup
 from shared.policy import AnnouncePolicy, RuleEntry
 from shared.series import parse_series_key
@@ -85,7 +87,8 @@ class RuleBook:
             announce=AnnouncePolicy(
                 row.cooldown_seconds * 1000, row.repeat_seconds * 1000, row.group_seconds * 1000
             ),
-            expects=bool(compiled and compiled.expects),
+            expects=self.expects(rule_id),
+            created_at=row.created_at,
             error=self.problems.get(rule_id, (Health.OK, ""))[1],
             ended=self.inactive.get(rule_id, ""),
         )
@@ -98,20 +101,47 @@ class RuleBook:
 
     def expecting(self) -> frozenset[str]:
         """Enabled rules whose absent series matter (`RuleEntry.expects`)."""
+        return self._expecting
+
+    @cached_property
+    def _expecting(self) -> frozenset[str]:
         return frozenset(rule_id for rule_id in self.targets if self.compiled[rule_id].expects)
 
-    def belongs(self, rule_id: str, series_key: str) -> bool:
-        """Whether the series is still one of the rule's: its monitor is, and the key tags are the same. If not,
-        close its state with reason `rule changed`."""
-        monitor_id, tags = parse_series_key(series_key)
+    @cached_property
+    def spread(self) -> Mapping[str, frozenset[str]]:
+        """Rules that several query groups evaluate → the ids of these groups."""
+        many = {rule_id for rule_id, monitors in self.targets.items() if len(monitors) > 1}
+        found: dict[str, set[str]] = defaultdict(set)
+        for group in self.groups if many else ():
+            for rule_id in many.intersection(group.rule_ids):
+                found[rule_id].add(group.id)
+        return {rule_id: frozenset(ids) for rule_id, ids in found.items() if len(ids) > 1}
+
+    def belongs(self, rule_id: str, key: str) -> bool:
+        """Whether the series is still one of the rule's: its monitor is, and the key tags are the same, or it stands
+        in for a monitor of which nothing was ever seen. If not, close its state with reason `rule changed`."""
+        monitor_id, tags = parse_series_key(key)
         monitor = self.monitors.get(monitor_id)
-        if monitor is None or monitor.key_tags != tuple(tag for tag, _ in tags):
+        if monitor is None:
+            return False
+        like_its_series = monitor.key_tags == tuple(tag for tag, _ in tags)
+        if not like_its_series and not (self.expects(rule_id) and key == monitor.stand_in):
             return False
         row, targets = self.rows.get(rule_id), self.targets.get(rule_id, ())
         if row is None or not targets:
             # A rule that has a problem keeps its alerts: an error is no reason to close.
             return row is not None and rule_id in self.problems
         return _matches(row, monitor)
+
+    def expects(self, rule_id: str) -> bool:
+        """Whether a series without points can breach the rule."""
+        compiled = self.compiled.get(rule_id)
+        return bool(compiled and compiled.expects)
+
+    def overdue(self, rule_id: str, monitor_id: str, now: Millis) -> bool:
+        """Whether rule and monitor are there for so long that a series of them should have been seen by now."""
+        begun = max(self.rows[rule_id].created_at, self.monitors[monitor_id].created_at)
+        return now - begun >= self.compiled[rule_id].grace_ms
 
 
 def _matches(row: RuleRow, monitor: MonitorEntry) -> bool:
@@ -128,9 +158,10 @@ def _matches(row: RuleRow, monitor: MonitorEntry) -> bool:
 
 def updated(book: RuleBook | None, rows: BookRows, *, tenant: str = "default") -> RuleBook:
     """The book with the rows applied: only changed rules and monitors are compiled again, only query groups that
-    they touch are laid out again. None: from nothing."""
+    they touch are made again. None: from nothing."""
     if book is not None and not rows.monitors and not rows.rules:
-        return replace(book, revision=rows.revision)
+        # What it has made of its rules is kept with it.
+        return book if rows.revision == book.revision else replace(book, revision=rows.revision)
     old = RuleBook(0, tenant, (), {}, {}, {}, {}, {}, {}) if book is None else book
     maker = _Maker(old)
     maker.take_monitors(rows.monitors)
@@ -165,6 +196,7 @@ class _Maker:
         self.inactive, self.problems = dict(old.inactive), dict(old.problems)
         self.changed: set[str] = set()
         self.dirty: set[GroupKey] = set()
+        self.amended: dict[GroupKey, dict[tuple[str, str], Compiled]] = defaultdict(dict)
 
     def take_monitors(self, rows: Iterable[MonitorRow]) -> None:
         """Put monitors in; the rules on them and all selector rules have changed with them."""
@@ -206,22 +238,30 @@ class _Maker:
         index: MonitorIndex | None = None
         for rule_id in self.changed:
             row = self.rows[rule_id]
-            for monitor_id in self.targets.pop(rule_id, ()):
-                self.dirty.update(_groups(monitor_id, self.old.monitors, self.monitors))
+            before = self.targets.pop(rule_id, ())
             self.problems.pop(rule_id, None)
-            if rule_id in self.inactive:
-                continue
-            if rule_id not in self.compiled:
-                self.problems[rule_id] = (Health.ERROR, str(rule_rows.compiled(row)))
-                continue
-            if row.selector is not None and index is None:
-                index = MonitorIndex(self.monitors.values())
-            found = self._found(row, index)
-            if isinstance(found, tuple):
-                self.targets[rule_id] = found
-                self.dirty.update(self.monitors[monitor_id].group for monitor_id in found)
-            else:
+            found: tuple[str, ...] | _Problem = ()
+            if rule_id in self.compiled:
+                if row.selector is not None and index is None:
+                    index = MonitorIndex(self.monitors.values())
+                found = self._found(row, index)
+            elif rule_id not in self.inactive:
+                found = _Problem(Health.ERROR, str(rule_rows.compiled(row)))
+            if isinstance(found, _Problem):
                 self.problems[rule_id] = found.health, found.reason
+                found = ()
+            elif found:
+                self.targets[rule_id] = found
+            self._touch(rule_id, before, found)
+
+    def _touch(self, rule_id: str, before: tuple[str, ...], after: tuple[str, ...]) -> None:
+        """Note what becomes of the groups of a rule: with the monitors that it had, only its condition is another."""
+        if before == after:
+            for monitor_id in after:
+                self.amended[self.monitors[monitor_id].group][rule_id, monitor_id] = self.compiled[rule_id]
+            return
+        for monitor_id in {*before, *after}:
+            self.dirty.update(_groups(monitor_id, self.old.monitors, self.monitors))
 
     def _found(self, row: RuleRow, index: MonitorIndex | None) -> "tuple[str, ...] | _Problem":
         if row.selector is None or index is None:
@@ -238,14 +278,18 @@ class _Maker:
         """The query groups, of which only the dirty ones are laid out again."""
         members: dict[GroupKey, list[Target]] = defaultdict(list)
         monitors, compiled, dirty = self.monitors, self.compiled, self.dirty
-        for rule_id, monitor_ids in self.targets.items():
+        for rule_id, monitor_ids in self.targets.items() if dirty else ():
             for monitor_id in monitor_ids:
                 monitor = monitors[monitor_id]
                 if monitor.group in dirty:
                     members[monitor.group].append((rule_id, monitor, compiled[rule_id]))
-        kept = [group for group in self.old.groups if _key(group) not in dirty]
+        kept = [self._amended(group) for group in self.old.groups if _key(group) not in dirty]
         made = [lay_out(key, targets) for key, targets in members.items()]
         return tuple(sorted(kept + made, key=_key))
+
+    def _amended(self, group: QueryGroup) -> QueryGroup:
+        conditions = self.amended.get(_key(group))
+        return amended(group, conditions) if conditions else group
 
 
 def _key(group: QueryGroup) -> GroupKey:

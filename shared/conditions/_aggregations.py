@@ -6,6 +6,7 @@ two sources that the key merges. Only where order matters (latest, rate, delta) 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,6 +130,10 @@ def _reduce(operation: np.ufunc, rows: Segments, values: Floats) -> Floats:
     reduced: Floats = operation.reduceat(values, rows.starts)
     return reduced
 
+
+AggregationName = Literal[
+    "latest", "avg", "max", "min", "sum", "count", "median", "p50", "p90", "p95", "p99", "stddev", "rate", "delta"
+]  # fmt: skip
 
 AGGREGATIONS: Mapping[str, Aggregation] = {
     "latest": _latest,

@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.columns import FieldColumn
 from shared.conditions._aggregations import AGGREGATIONS, Segments
+from shared.plan import Ask
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -46,41 +48,67 @@ class Aggregate:
     texts: tuple[str, ...] = ()
 
 
+class Reduced(Protocol):
+    """What the metric store has reduced itself, in the same cells."""
+
+    def aggregate(self, ask: Ask, count: int) -> Aggregate | None:
+        """The answer for the `count` cells; None when the store was not asked for it."""
+
+    def narrowed(self, wanted: Ints) -> "Reduced":
+        """As `Cells.narrowed`."""
+
+
 class Cells:
     """Sorted rows of all cells. Aggregates are made once and kept, however many rules ask for them."""
 
     def __init__(
-        self, fields: Mapping[str, FieldColumn], rows: Ints, cell: Ints, time: Ints, count: int, stop: int
+        self,
+        fields: Mapping[str, FieldColumn],
+        rows: Ints,
+        cell: Ints,
+        time: Ints,
+        count: int,
+        stop: int,
+        reduced: Reduced | None = None,
     ):
         """`rows` index the samples in (cell, time) order; `cell` and `time` are theirs; `count` cells in all."""
         self._fields, self._rows, self._cell, self._time = fields, rows, cell, time
         self.count, self.stop = count, stop
-        self._made: dict[tuple[object, ...], Aggregate] = {}
+        self._reduced = reduced
+        self._made: dict[Ask, Aggregate] = {}
         self._sorted: dict[str, FieldColumn] = {}
+
+    @property
+    def points(self) -> int:
+        """How many rows the cells have that were read one by one."""
+        return len(self._rows)
 
     def narrowed(self, wanted: Ints) -> "Cells":
         """These cells only (sorted, no repeats), numbered anew in the same order: for rules on few of many series."""
-        begin = np.searchsorted(self._cell, wanted)
-        counts = np.searchsorted(self._cell, wanted, "right") - begin
-        cell = np.repeat(np.arange(len(wanted)), counts)
-        place = (
-            np.arange(len(cell)) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(begin, counts)
-        )
-        return Cells(self._fields, self._rows[place], cell, self._time[place], len(wanted), self.stop)
+        place, cell = narrowed(self._cell, wanted)
+        reduced = self._reduced.narrowed(wanted) if self._reduced else None
+        rows, time = self._rows[place], self._time[place]
+        return Cells(self._fields, rows, cell, time, len(wanted), self.stop, reduced)
 
     def aggregate(self, field: str, aggregation: str, window_ms: int, before_ms: int = 0) -> Aggregate:
         """A number per cell over `[stop - before_ms - window_ms, stop - before_ms)`."""
-        wanted = ("number", field, aggregation, window_ms, before_ms)
-        if wanted not in self._made:
-            self._made[wanted] = self._numbers(field, aggregation, window_ms, before_ms)
-        return self._made[wanted]
+        return self._answer(Ask(field, aggregation, window_ms, before_ms))
 
     def latest_text(self, field: str, window_ms: int, before_ms: int = 0) -> Aggregate:
         """The newest text per cell; its `codes` index `texts`."""
-        wanted = ("text", field, window_ms, before_ms)
-        if wanted not in self._made:
-            self._made[wanted] = self._texts(field, window_ms, before_ms)
-        return self._made[wanted]
+        return self._answer(Ask(field, "text", window_ms, before_ms))
+
+    def _answer(self, ask: Ask) -> Aggregate:
+        if ask not in self._made:
+            made = self._reduced.aggregate(ask, self.count) if self._reduced else None
+            self._made[ask] = made or self._of_rows(ask)
+        return self._made[ask]
+
+    def _of_rows(self, ask: Ask) -> Aggregate:
+        field, aggregation, window_ms, before_ms = ask
+        if aggregation == "text":
+            return self._texts(field, window_ms, before_ms)
+        return self._numbers(field, aggregation, window_ms, before_ms)
 
     def _numbers(self, field: str, aggregation: str, window_ms: int, before_ms: int) -> Aggregate:
         column = self._column(field)
@@ -99,7 +127,7 @@ class Cells:
     def _texts(self, field: str, window_ms: int, before_ms: int) -> Aggregate:
         column = self._column(field)
         made, any_value = self._empty(column, window_ms, before_ms, column.codes >= 0)
-        last = _last_of_each(self._cell[any_value])
+        last = last_of_each(self._cell[any_value])
         cells = self._cell[any_value][last]
         made.codes[cells] = column.codes[any_value][last]
         return made
@@ -107,27 +135,20 @@ class Cells:
     def _empty(
         self, column: FieldColumn, window_ms: int, before_ms: int, usable: NDArray[np.bool_]
     ) -> tuple[Aggregate, NDArray[np.bool_]]:
-        """An aggregate with time and status set and no values yet, and which rows have a value in the window.
-
-        The newest value of a cell decides its type: a field that has become a text can't be compared any more.
-        """
+        """An aggregate with time and status set and no values yet, and which rows have a value in the window."""
         stop = self.stop - before_ms
         inside = column.present & (self._time >= stop - window_ms) & (self._time < stop)
-        last = _last_of_each(self._cell[inside])
-        cells = self._cell[inside][last]
-        at = np.zeros(self.count, np.int64)
-        at[cells] = self._time[inside][last]
-        status = np.full(self.count, Status.ABSENT, np.int8)
-        status[cells] = np.where(usable[inside][last], Status.FINE, Status.WRONG_TYPE)
-        nothing = np.full(self.count, np.nan)
-        return Aggregate(nothing, np.full(self.count, -1, np.int32), at, status, column.texts), inside
+        made = newest(self.count, self._cell[inside], self._time[inside], usable[inside], column.texts)
+        return made, inside
 
     def _column(self, field: str) -> FieldColumn:
         if field not in self._sorted:
             column = self._fields[field]
             take = partial(np.take, indices=self._rows)
+            # Without texts every code is -1: a million of them fit into one.
+            codes = take(column.codes) if column.texts else np.broadcast_to(np.int32(-1), len(self._rows))
             self._sorted[field] = FieldColumn(
-                column.kind, take(column.present), take(column.numbers), take(column.codes), column.texts
+                column.kind, take(column.present), take(column.numbers), codes, column.texts
             )
         return self._sorted[field]
 
@@ -141,7 +162,32 @@ def _segments(cell: Ints, time: Ints, values: Floats) -> Segments:
     return Segments(cell[starts], starts, counts, time, values)
 
 
-def _last_of_each(cell: Ints) -> Ints:
+def newest(
+    count: int, cell: Ints, time: Ints, usable: NDArray[np.bool_], texts: tuple[str, ...]
+) -> Aggregate:
+    """An aggregate with time and status set and no values yet, from sorted rows that have any value.
+
+    The newest value of a cell decides its type: a field that has become a text can't be compared any more.
+    """
+    last = last_of_each(cell)
+    cells = cell[last]
+    at = np.zeros(count, np.int64)
+    at[cells] = time[last]
+    status = np.full(count, Status.ABSENT, np.int8)
+    status[cells] = np.where(usable[last], Status.FINE, Status.WRONG_TYPE)
+    return Aggregate(np.full(count, np.nan), np.full(count, -1, np.int32), at, status, texts)
+
+
+def narrowed(cell: Ints, wanted: Ints) -> tuple[Ints, Ints]:
+    """Of sorted rows, the places of those in the wanted cells, and their cells numbered anew."""
+    begin = np.searchsorted(cell, wanted)
+    counts = np.searchsorted(cell, wanted, "right") - begin
+    new = np.repeat(np.arange(len(wanted)), counts)
+    place = np.arange(len(new)) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(begin, counts)
+    return place, new
+
+
+def last_of_each(cell: Ints) -> Ints:
     """Positions of the last row of every cell, in sorted rows."""
     if not len(cell):
         return np.zeros(0, np.int64)

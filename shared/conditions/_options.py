@@ -4,7 +4,7 @@ Errors name the key, the value, what is valid and the closest match, because a m
 will correct itself from nothing but this text.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any
 
@@ -35,15 +35,29 @@ SeverityWord = Annotated[
 """A severity by its name only: the stored condition keeps the word as it was given."""
 
 
-class Options(Frozen):
-    """The optional keys of every condition. All durations are whole seconds."""
+class Timing(Frozen):
+    """How long things must last. All durations are whole seconds."""
 
-    window_seconds: PositiveSeconds = Field(DEFAULT_WINDOW_SECONDS, description="how far back to look")
     for_seconds: Seconds = Field(0, description="how long it must breach before it fires")
     keep_firing_seconds: Seconds = Field(0, description="how long it must be clean before it resolves")
+
+
+class Deciding(Timing):
+    """How a series changes its state: what a condition says for itself, and not as a part of another one."""
+
     no_data: NoData = Field(
         "keep", description="a series sends nothing: keep its state, alert, or count it as ok"
     )
+
+
+class Options(Deciding):
+    """The optional keys of a condition that looks at one window."""
+
+    window_seconds: PositiveSeconds = Field(DEFAULT_WINDOW_SECONDS, description="how far back to look")
+
+
+OUTER_KEYS = tuple(Deciding.model_fields)
+"""Keys of the whole condition: a condition inside `all` or `any` has none of them."""
 
 
 _WORDS: Mapping[str, str] = {
@@ -55,6 +69,11 @@ _WORDS: Mapping[str, str] = {
     "window": "window_seconds", "for": "for_seconds", "metric": "field", "column": "field", "op": "operator",
     "comparison": "operator", "limit": "value", "target": "value", "duration": "for_seconds",
     "recovery": "recovery_value", "function": "aggregation", "agg": "aggregation",
+    "compare": "compare_seconds", "ago": "compare_seconds", "shift": "compare_seconds", "grace": "grace_seconds",
+    "children": "conditions", "rules": "conditions", "and": "all", "or": "any", "deadman": "absence",
+    "missing": "absence", "no_data": "absence", "nodata": "absence", "heartbeat": "absence", "%": "percent",
+    "relative": "percent", "percentage": "percent", "rise": "up", "increases": "up", "fall": "down",
+    "drop": "down", "both": "either", "abs": "either",
 }  # fmt: skip
 """What people and models write, and what they mean by it."""
 
@@ -74,19 +93,23 @@ def listed(words: Iterable[str]) -> str:
     return ", ".join(words)
 
 
-def validated(params: type[Frozen], condition: Mapping[str, Any]) -> Frozen:
-    """The parameters; InvalidInput for the first problem."""
+def validated(params: type[Frozen], condition: Mapping[str, Any], *, without: Collection[str] = ()) -> Frozen:
+    """The parameters; InvalidInput for the first problem. Keys `without` are not offered."""
     try:
         return params.model_validate(dict(condition))
     except ValidationError as error:
-        raise _explained(params, error.errors(include_url=False)[0]) from None
+        keys = [key for key in params.model_fields if key not in without]
+        problems = error.errors(include_url=False)
+        # A key that doesn't exist comes first: it may be the reason why another one is missing.
+        problems.sort(key=lambda problem: problem["type"] != "extra_forbidden")
+        raise _explained(keys, problems[0]) from None
 
 
-def _explained(params: type[Frozen], problem: ErrorDetails) -> InvalidInput:
+def _explained(known: Iterable[str], problem: ErrorDetails) -> InvalidInput:
     place, kind, value = problem["loc"], problem["type"], problem["input"]
     field = ".".join(["condition", *(str(part) for part in place)])
     if kind == "extra_forbidden" and len(place) == 1:
-        keys = sorted(params.model_fields, key=lambda key: (key != "type", key in Options.model_fields))
+        keys = sorted(known, key=lambda key: (key != "type", key in Options.model_fields))
         return InvalidInput(field, value, f"valid keys are {listed(keys)}", closest(place[-1], keys))
     if kind == "missing":
         return InvalidInput(field, None, f"{place[-1]} is required")

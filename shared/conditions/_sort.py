@@ -5,12 +5,14 @@ Pure numpy. Tag values become numbers once per distinct value; rows are only eve
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.columns import Samples, TagColumn
 from shared.conditions._cells import Cells
+from shared.conditions._reduced import Aggregated, ReducedRows
 from shared.plan import Shape
 
 Ints = NDArray[np.int64]
@@ -64,8 +66,26 @@ class Sorted:
         return made
 
 
-def sort_rows(shape: Shape, samples: Samples, start: int, stop: int) -> Sorted:
-    """The cells of the shape, from the rows in `[start, stop)` that satisfy one of its filters."""
+def joined(samples: Samples, aggregated: Aggregated) -> Samples:
+    """The rows of the samples and after them those of the aggregates, to be sorted together: times and tags of all.
+
+    The fields stay as long as the samples were: rows beyond them are read from the aggregates.
+    """
+    made = aggregated.partials
+    tags = {
+        name: TagColumn.joined([column, made.tags[name]]) if len(samples) else made.tags[name]
+        for name, column in samples.tags.items()
+    }
+    return Samples(np.concatenate((samples.time, made.time)), tags, samples.fields)
+
+
+def sort_rows(
+    shape: Shape, samples: Samples, start: int, stop: int, aggregated: Aggregated | None = None
+) -> Sorted:
+    """The cells of the shape, from the rows in `[start, stop)` that satisfy one of its filters.
+
+    With `aggregated`, samples are what `joined` has made of both.
+    """
     rows = np.flatnonzero((samples.time >= start) & (samples.time < stop))
     rows, where = _filtered(shape, samples, rows)
     columns = tuple(samples.tags[tag] for tag in shape.key_tags)
@@ -77,9 +97,26 @@ def sort_rows(shape: Shape, samples: Samples, start: int, stop: int) -> Sorted:
     begins = np.diff(series, prepend=-1) != 0
     firsts = np.flatnonzero(begins)
     cell = np.cumsum(begins) - 1
-    cells = Cells(samples.fields, rows, cell, time, len(firsts), stop)
     first = np.searchsorted(where[firsts], np.arange(shape.where_count + 1))
+    cells = _cells(samples, rows, cell, time, len(firsts), stop, aggregated)
     return Sorted(shape.key_tags, cells, first, rows[firsts], columns)
+
+
+def _cells(
+    samples: Samples,
+    rows: Ints,
+    cell: Ints,
+    time: Ints,
+    count: int,
+    stop: int,
+    aggregated: Aggregated | None,
+) -> Cells:
+    if aggregated is None:
+        return Cells(samples.fields, rows, cell, time, count, stop)
+    ours = len(samples) - len(aggregated.partials)
+    raw = rows < ours
+    reduced = ReducedRows(aggregated, rows[~raw] - ours, cell[~raw])
+    return Cells(samples.fields, rows[raw], cell[raw], time[raw], count, stop, reduced)
 
 
 def _order(series: Ints, size: int, time: Ints, start: int, stop: int) -> Ints:
@@ -97,9 +134,7 @@ def _filtered(shape: Shape, samples: Samples, rows: Ints) -> tuple[Ints, Ints]:
     size = 1
     for number, tag in enumerate(shape.filter_tags):
         vocabulary, column = shape.vocabulary[tag], samples.tags[tag]
-        places = np.fromiter(
-            (vocabulary.get(value, -1) for value in column.values), np.int64, len(column.values)
-        )
+        places = np.fromiter(map(vocabulary.get, column.values, repeat(-1)), np.int64, len(column.values))
         here = places[column.codes[rows]]
         rows, code, here = rows[here >= 0], code[here >= 0], here[here >= 0]
         size = size * len(vocabulary)

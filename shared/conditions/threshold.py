@@ -8,18 +8,18 @@ exactly. `latest` looks back `max_age_seconds` if that is longer than the window
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, StrictBool, StrictStr, field_validator, model_validator
 
-from shared.conditions._aggregations import AGGREGATIONS
+from shared.conditions._aggregations import AGGREGATIONS, AggregationName
 from shared.conditions._cells import Aggregate, Cells, Status
-from shared.conditions._compare import CODES, EQUALITY, OPPOSITE, Operator, holds
-from shared.conditions._interface import Measured, Pairs
-from shared.conditions._levels import Level, check_levels, check_recovery
+from shared.conditions._compare import CODES, EQUALITY, OPPOSITE, Operator
+from shared.conditions._interface import Measured, Pairs, missing, valued
+from shared.conditions._levels import Level, check, columns, compared, worded
 from shared.conditions._options import (
     DEFAULT_WINDOW_SECONDS,
     Number,
@@ -30,16 +30,7 @@ from shared.conditions._options import (
     timing,
 )
 from shared.errors import InvalidInput
-from shared.model import SEVERITY_WORDS, Reading, Severity
-from shared.plan import Compiled, Signature
-
-Aggregation = Literal[
-    "latest", "avg", "max", "min", "sum", "count", "median", "p50", "p90", "p95", "p99", "stddev", "rate", "delta"
-]  # fmt: skip
-_NAN = float("nan")
-
-# Columns of `numbers` for a number: operator, threshold of each severity 1..4, recovery value.
-_OPERATOR, _LEVELS, _RECOVERY = 0, slice(1, 5), 5
+from shared.plan import Ask, Compiled, Signature
 
 
 class Threshold(Options):
@@ -51,7 +42,7 @@ class Threshold(Options):
     value: Annotated[StrictBool | Number | StrictStr | None, Field(union_mode="left_to_right")] = Field(
         None, description="number; true, false or a text with == and !="
     )
-    aggregation: Aggregation = "latest"
+    aggregation: AggregationName = "latest"
     recovery_value: Number | None = Field(None, description="clean only beyond this value; on the clean side")
     max_age_seconds: PositiveSeconds | None = Field(
         None, description="for latest: an older point counts as missing"
@@ -67,22 +58,14 @@ class Threshold(Options):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.value is None and not self.levels:
-            raise InvalidInput("condition.value", None, "a value, or levels with a value each, is required")
         if isinstance(self.value, bool | str):
             self._check_word()
-        if self.operator in EQUALITY and (self.levels or self.recovery_value is not None):
-            key = "levels" if self.levels else "recovery_value"
-            raise InvalidInput(f"condition.{key}", getattr(self, key), "it works with > < >= <= only")
         if self.max_age_seconds is not None and self.aggregation != "latest":
             raise InvalidInput(
                 "condition.max_age_seconds", self.max_age_seconds, "it works with aggregation latest only"
             )
-        limits = [level.value for level in self.levels]
-        if isinstance(self.value, float | int) and not isinstance(self.value, bool):
-            limits.append(self.value)
-        check_levels(self.operator, self.levels)
-        check_recovery(self.operator, self.recovery_value, limits)
+        limit = 0.0 if isinstance(self.value, str) else self.value
+        check(self.operator, limit, self.levels, self.recovery_value)
         return self
 
     def _check_word(self) -> None:
@@ -114,15 +97,10 @@ def _is_number(value: object) -> bool:
 
 def describe(condition: Mapping[str, Any]) -> str:
     """`price > 60000 (latest, 5 min) for 2 min`."""
-    operator, value, levels = condition["operator"], condition.get("value"), condition.get("levels") or ()
-    limits = [f"{operator} {shown(value)}"] if value is not None else []
-    limits += [
-        f"{operator} {shown(level['value'])} {SEVERITY_WORDS[level['severity'].strip().lower()].word}"
-        for level in levels
-    ]
-    words = f"{condition['field']} {', '.join(limits)} ({_aggregation(condition)}, {duration(_lookback(condition))})"
+    limits = worded(condition, lambda operator, value: f"{operator} {shown(value)}")
+    words = f"{condition['field']} {limits} ({_aggregation(condition)}, {duration(_lookback(condition))})"
     clean = condition.get("recovery_value")
-    ends = [] if clean is None else [f"clean at {OPPOSITE[operator]} {shown(clean)}"]
+    ends = [] if clean is None else [f"clean at {OPPOSITE[condition['operator']]} {shown(clean)}"]
     return words + timing(condition, ends)
 
 
@@ -147,29 +125,19 @@ def compiled(condition: Mapping[str, Any], severity: int) -> Compiled:
     if not isinstance(field, str) or aggregation not in AGGREGATIONS:
         raise ValueError(f"{aggregation} of field {field!r} can't be measured")
     no_data = condition.get("no_data", "keep")
-    numbers: tuple[float, ...]
-    texts: tuple[str, ...] = ()
-    if isinstance(value, str):
-        numbers, texts = (float(CODES[operator]), float(severity)), (value,)
-    else:
-        limits = [_NAN] * 4
-        if value is not None:
-            limits[severity - 1] = float(value)
-        for level in condition.get("levels") or ():
-            limits[SEVERITY_WORDS[level["severity"].strip().lower()] - 1] = float(level["value"])
-        recovery = condition.get("recovery_value")
-        numbers = (float(CODES[operator]), *limits, _NAN if recovery is None else float(recovery))
+    texts = (value,) if isinstance(value, str) else ()
+    numbers = (float(CODES[operator]), float(severity)) if texts else columns(condition, severity)
     return Compiled(
         type="threshold",
         signature=(field, aggregation, window_ms, age_ms, bool(texts)),
         numbers=numbers,
         texts=texts,
-        fields=(field,),
-        lookback_ms=window_ms,
+        asks=(Ask(field, "text" if isinstance(value, str) else aggregation, window_ms),),
         for_ms=condition.get("for_seconds", 0) * 1000,
         keep_firing_ms=condition.get("keep_firing_seconds", 0) * 1000,
         no_data=no_data,
         expects=no_data == "alert" or aggregation == "count",
+        grace_ms=window_ms,
         threshold=float(value) if isinstance(value, int | float) else None,
     )
 
@@ -187,7 +155,9 @@ def measure(signature: Signature, pairs: Pairs, cells: Cells) -> Measured:
         status = np.where((status == Status.FINE) & (at < cells.stop - age_ms), np.int8(Status.STALE), status)
     fine = status == Status.FINE
     level, recovered = (
-        _compare_texts(pairs, made) if is_text else _compare_numbers(pairs, made.values[pairs.cell])
+        _compare_texts(pairs, made)
+        if is_text
+        else compared(pairs.numbers[pairs.target], made.values[pairs.cell])
     )
     return Measured(
         level=np.where(fine, level, 0).astype(np.int8),
@@ -201,15 +171,13 @@ def measure(signature: Signature, pairs: Pairs, cells: Cells) -> Measured:
     )
 
 
-def absent(signature: Signature, numbers: Sequence[float], texts: Sequence[str]) -> Reading:
-    """A known series without points: no points counted is a number, everything else is missing."""
+def vacant(signature: Signature, pairs: Pairs) -> Measured:
+    """A series without points: no points counted is a number, everything else is missing."""
     field, aggregation, window_ms, _age_ms, _is_text = _read(signature)
     if aggregation != "count":
-        return Reading(0, False, missing=f"no value of {field!r} in the last {duration(window_ms / 1000)}")
-    one = np.zeros(1, np.int64)
-    pairs = Pairs(one, one, np.array([numbers], np.float64), ())
-    level, recovered = _compare_numbers(pairs, np.zeros(1))
-    return Reading(int(level[0]), bool(recovered[0]), value=0.0)
+        return missing(len(pairs), f"no value of {field!r} in the last {duration(window_ms / 1000)}")
+    nothing = np.zeros(len(pairs))
+    return valued(*compared(pairs.numbers[pairs.target], nothing), nothing, nothing.astype(np.int64))
 
 
 def _read(signature: Signature) -> tuple[str, str, int, int, bool]:
@@ -225,21 +193,6 @@ def _reasons(field: str, aggregation: str, age_ms: int, is_text: bool) -> dict[i
         Status.TOO_LARGE: f"the {aggregation} of {field!r} is too large for a number",
         Status.WRONG_TYPE: f"field {field!r} holds {found}, but the rule compares it with {wanted}",
     }
-
-
-def _compare_numbers(pairs: Pairs, values: NDArray[np.float64]) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
-    numbers = pairs.numbers[pairs.target]
-    operators = numbers[:, _OPERATOR].astype(np.int8)
-    level = np.zeros(len(values), np.int8)
-    limits = numbers[:, _LEVELS]
-    for severity in Severity:
-        column = limits[:, severity - 1]
-        if not np.isnan(column).all():
-            level[holds(operators, values, column)] = severity
-    recovered = level == 0
-    if not np.isnan(numbers[:, _RECOVERY]).all():
-        recovered &= ~holds(operators, values, numbers[:, _RECOVERY])
-    return level, recovered
 
 
 def _compare_texts(pairs: Pairs, made: Aggregate) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:

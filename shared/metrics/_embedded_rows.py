@@ -16,7 +16,9 @@ from shared.errors import InvalidInput
 from shared.metrics._columns import FieldBuilder, TagBuilder, empty_field, scattered
 from shared.metrics._line_protocol import FieldValue, Point
 
-_MS = 1_000_000
+MS = 1_000_000
+"""Nanoseconds."""
+
 _MAX_INTEGER = 2**63 - 1
 
 _TYPES: Mapping[type, str] = {bool: "boolean", int: "integer", float: "float", str: "string"}
@@ -108,8 +110,8 @@ def read(connection: sqlite3.Connection, query: SampleQuery) -> Samples:
         "SELECT name, id, type FROM fields WHERE measurement = ?", (query.measurement,)
     )
     types = {name: (id_, type_) for name, id_, type_ in known}
-    tags = _tags_by_id(connection, query.measurement)
-    allowed = [id_ for id_, own in tags.items() if _matches(own, query.where)] if query.where else None
+    tags = tags_by_id(connection, query.measurement)
+    allowed = [id_ for id_, own in tags.items() if matches(own, query.where)] if query.where else None
     wanted = [name for name in dict.fromkeys(query.fields or types) if name in types]
     found = {name: _field(connection, *types[name], query, allowed) for name in wanted}
 
@@ -120,7 +122,7 @@ def read(connection: sqlite3.Connection, query: SampleQuery) -> Samples:
         if name in query.fields
     }
     return Samples(
-        time // _MS,
+        time // MS,
         _tag_columns(query.tags, series, tags),
         {name: columns.get(name, empty_field(len(time))) for name in query.fields},
     )
@@ -129,7 +131,7 @@ def read(connection: sqlite3.Connection, query: SampleQuery) -> Samples:
 def _field(
     connection: sqlite3.Connection, id_: int, type_: str, query: SampleQuery, allowed: Sequence[int] | None
 ) -> _Field:
-    bounds = (id_, query.start * _MS, query.stop * _MS)
+    bounds = (id_, query.start * MS, query.stop * MS)
     rows = connection.execute(
         "SELECT time, series, value FROM points WHERE field = ? AND time >= ? AND time < ?", bounds
     ).fetchall()
@@ -174,12 +176,14 @@ def _tag_columns(
     return columns
 
 
-def _tags_by_id(connection: sqlite3.Connection, measurement: str) -> dict[int, dict[str, str]]:
+def tags_by_id(connection: sqlite3.Connection, measurement: str) -> dict[int, dict[str, str]]:
+    """The tags of every series of a measurement."""
     rows = connection.execute("SELECT id, tags FROM series WHERE measurement = ?", (measurement,)).fetchall()
     # One document is parsed several times faster than thousands of small ones.
     parsed = json.loads(f"[{','.join(tags for _, tags in rows)}]")
     return dict(zip((id_ for id_, _ in rows), parsed, strict=True))
 
 
-def _matches(own: Mapping[str, str], where: Sequence[Mapping[str, str]]) -> bool:
+def matches(own: Mapping[str, str], where: Sequence[Mapping[str, str]]) -> bool:
+    """Whether the tags equal one of the combinations; a missing tag is the empty string."""
     return any(all(own.get(tag, "") == value for tag, value in wanted.items()) for wanted in where)

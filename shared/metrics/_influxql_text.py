@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from shared.columns import SampleQuery, Samples
 from shared.errors import QueryFailed
-from shared.metrics._columns import FieldBuilder, TagBuilder, empty_field, empty_tag
+from shared.metrics._columns import FieldBuilder, Growing, TagBuilder, empty_field, empty_tag
 
 # InfluxDB gives this name to the timestamp; as a tag or field it does not exist.
 _TIME = "time"
@@ -35,10 +36,10 @@ def select(query: SampleQuery, policy: str = "") -> tuple[str, dict[str, str]]:
     Tags are columns and there is no GROUP BY: the cheapest read, and one row per point. The columns answer in the
     order of `tags`, `fields`; without fields all of them are asked for, because a SELECT of tags alone is empty.
     """
-    tags, fields = asked(query)
+    tags, fields = asked(query.tags), asked(query.fields)
     columns = [f"{identifier(tag)}::tag" for tag in tags]
     columns += [f"{identifier(name)}::field" for name in fields] or ["*::field"]
-    narrowed, parameters = _any_of(query.where)
+    narrowed, parameters = any_of(query.where)
     text = (
         f"SELECT {', '.join(columns)} FROM {source(query.measurement, policy)} "
         f"WHERE time >= {query.start:d}ms AND time < {query.stop:d}ms{narrowed}"
@@ -46,14 +47,13 @@ def select(query: SampleQuery, policy: str = "") -> tuple[str, dict[str, str]]:
     return text, parameters
 
 
-def asked(query: SampleQuery) -> tuple[list[str], list[str]]:
-    """The tags and fields that can exist, each once."""
-    return [t for t in dict.fromkeys(query.tags) if t != _TIME], [
-        f for f in dict.fromkeys(query.fields) if f != _TIME
-    ]
+def asked(names: Sequence[str]) -> list[str]:
+    """The tags or fields that can exist, each once."""
+    return [name for name in dict.fromkeys(names) if name != _TIME]
 
 
-def _any_of(where: Sequence[Mapping[str, str]]) -> tuple[str, dict[str, str]]:
+def any_of(where: Sequence[Mapping[str, str]]) -> tuple[str, dict[str, str]]:
+    """More conditions for WHERE: the tags equal one of these combinations; and their parameters."""
     parameters: dict[str, str] = {}
     alternatives = []
     for tags in where:
@@ -87,7 +87,7 @@ def error_words(body: str) -> str:
 def results(document: bytes, what: str) -> list[dict[str, Any]]:
     """The results of one JSON document, one per statement. Raises QueryFailed with the server's words."""
     try:
-        parsed = json.loads(document)
+        parsed = orjson.loads(document)
     except ValueError:
         raise QueryFailed(f"{what}: the metric store answered no JSON: {document[:120]!r}") from None
     if not isinstance(parsed, dict):
@@ -107,8 +107,8 @@ class Rows:
 
     def __init__(self, query: SampleQuery) -> None:
         self._query = query
-        self._tag_names, self._field_names = asked(query)
-        self._times = [np.empty(0, np.int64)]
+        self._tag_names, self._field_names = asked(query.tags), asked(query.fields)
+        self._times = Growing(np.int64)
         self._tags = [TagBuilder() for _ in self._tag_names]
         self._fields = [FieldBuilder() for _ in self._field_names]
         self._beyond = 0
@@ -129,14 +129,14 @@ class Rows:
             )
         if not rows:
             return
-        times, columns = _transposed(rows)
+        times, columns = transposed(rows)
         inside = times < self._query.stop
         if not inside.all():
             # 1.8 answers the row at `stop` to some queries, though it was asked for rows before it.
             self._beyond += int(np.count_nonzero(~inside))
             self._add_rows(names, [row for row, keep in zip(rows, inside.tolist(), strict=True) if keep])
             return
-        self._times.append(times)
+        self._times.add(times)
         # By place, not by name: a tag and a field may share theirs, and then the server renames one.
         builders: list[TagBuilder | FieldBuilder] = [*self._tags, *self._fields]
         for builder, column in zip(builders, columns, strict=False):
@@ -144,7 +144,7 @@ class Rows:
 
     def build(self, bytes_read: int) -> Samples:
         """All rows. Every tag and field that was asked for is there."""
-        time = np.concatenate(self._times)
+        time = self._times.build()
         tags = {name: builder.build() for name, builder in zip(self._tag_names, self._tags, strict=True)}
         fields = {
             name: builder.build() for name, builder in zip(self._field_names, self._fields, strict=True)
@@ -156,7 +156,7 @@ class Rows:
         return Samples(time, tags, fields, self._beyond, bytes_read)
 
 
-def _transposed(rows: Sequence[Sequence[Any]]) -> tuple[NDArray[np.int64], list[tuple[Any, ...]]]:
+def transposed(rows: Sequence[Sequence[Any]]) -> tuple[NDArray[np.int64], list[tuple[Any, ...]]]:
     """The times of some rows, and their other columns."""
     times, *columns = zip(*rows, strict=True)
     return np.array(times, np.int64), columns

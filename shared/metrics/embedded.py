@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from shared.columns import Discovered, SampleQuery, Samples
-from shared.errors import InvalidInput, QueryFailed, Unavailable, redact_url
+from shared.columns import AggregateQuery, Discovered, Partials, SampleQuery, Samples
+from shared.errors import InvalidInput, NotNow, Unavailable, redact_url
 from shared.metrics import SETTING, VALID_URLS
+from shared.metrics import _embedded_aggregates as aggregates
 from shared.metrics import _embedded_rows as rows
 from shared.metrics._line_protocol import parse
 
@@ -50,24 +51,31 @@ _VERSION = 1
 class EmbeddedStore:
     """One file. Opened on first use; several processes may read and write it at once."""
 
-    def __init__(self, path: Path, url: str) -> None:
-        self._path, self._url = path, url
+    reduces = True
+
+    def __init__(self, path: Path, url: str, setting: str = SETTING) -> None:
+        self._path, self._url, self._setting = path, url, setting
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
 
     @classmethod
-    def of_url(cls, url: str, state_dir: Path) -> "EmbeddedStore":
+    def of_url(cls, url: str, state_dir: Path, setting: str = SETTING) -> "EmbeddedStore":
         """`embedded:///file`, relative to `state_dir`, or `embedded:////absolute/file`."""
         parts = urlsplit(url)
         name = unquote(parts.path.removeprefix("/"))
         if parts.netloc or parts.query or not name:
-            raise InvalidInput(SETTING, redact_url(url), VALID_URLS)
-        return cls(state_dir / name, url)
+            raise InvalidInput(setting, redact_url(url), VALID_URLS)
+        return cls(state_dir / name, url, setting)
 
     def read(self, query: SampleQuery, timeout_seconds: float) -> Samples:
         """See `MetricStore.read`."""
         with self._used() as connection, _deadline(connection, query.measurement, timeout_seconds):
             return rows.read(connection, query)
+
+    def aggregate(self, query: AggregateQuery, timeout_seconds: float) -> Partials:
+        """See `MetricStore.aggregate`."""
+        with self._used() as connection, _deadline(connection, query.measurement, timeout_seconds):
+            return aggregates.aggregate(connection, query)
 
     def discover(self, database: str = "", measurement: str | None = None) -> list[Discovered]:
         """See `MetricStore.discover`; the estimate is the number of series of the last seven days."""
@@ -120,7 +128,7 @@ class EmbeddedStore:
                     self._connection = _open(self._path)
                 yield self._connection
             except (sqlite3.Error, OSError) as error:
-                raise Unavailable("the metric store", self._url, str(error), SETTING) from error
+                raise Unavailable("the metric store", self._url, str(error), self._setting) from error
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -165,9 +173,7 @@ def _deadline(connection: sqlite3.Connection, what: str, seconds: float) -> Iter
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
             raise
-        raise QueryFailed(
-            f"{what}: the metric store gave no complete answer within {seconds:g} seconds"
-        ) from None
+        raise NotNow(f"{what}: the metric store gave no complete answer within {seconds:g} seconds") from None
     finally:
         connection.set_progress_handler(None, 0)
 

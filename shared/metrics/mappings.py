@@ -39,6 +39,13 @@ _RESULT = "0 is success"
 _STALE = "response_time is absent when the check fails, so pair a rule on it with one on"
 
 _KNOWN: Mapping[str, _Known] = {
+    "tocsin_rules": _Known(
+        "tocsin",
+        "Rules by health",
+        ("health",),
+        {"count": "count"},
+        "Tocsin's own numbers. Here the health is not how one thing is: each has a count of its own.",
+    ),
     "website": _Known(
         "website",
         "Websites",
