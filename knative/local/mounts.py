@@ -1,4 +1,4 @@
-"""ConfigMap and Secret volumes, written as files below the state folder.
+"""ConfigMap and Secret volumes, and environments, written as files below the state folder.
 
 Must not leave a secret readable by others, and must not keep a file of an earlier run.
 """
@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
 from knative.local.errors import LocalError
@@ -74,3 +75,10 @@ def real_path(value: str, mounts: dict[str, str]) -> str:
         if value == path or value.startswith(path + "/"):
             return mounts[path] + value[len(path) :]
     return value
+
+
+def write_environment(seen: Mapping[str, str], path: Path) -> None:
+    """Keep what a process sees, for a person's commands beside the stack; it holds secrets, as mounted files do."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(dict(seen), indent=2) + "\n", encoding="utf-8")

@@ -24,7 +24,7 @@ from knative.local.errors import LocalError
 from knative.local.inbox._app import Inbox
 from knative.local.inbox._messages import Message
 from knative.local.journal import Journal
-from knative.local.mounts import write_mounts
+from knative.local.mounts import write_environment, write_mounts
 from knative.local.options import EXTRAS, Options
 from knative.local.overlay import Overlay
 from knative.local.ping import Pinger
@@ -169,6 +169,7 @@ class Running:
             state=self._state,
             port=port,
         )
+        write_environment(seen, self._state / "environments" / f"{workload.name}.json")
         log = self._state / "logs" / f"{workload.name}.log"
         return Command(
             workload.name, argv(workload.container.command, self._root, owner), seen, self._root, log

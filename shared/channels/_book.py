@@ -1,6 +1,7 @@
 """The configured channels, from one YAML file, and their secrets, from the environment or a folder of files.
 
-Secrets are read only when they are asked for, so that a process that only looks channels up never holds one.
+Secrets are read only where they are at hand, and kept nowhere, so that a process that only looks channels up never
+holds one.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import yaml
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from shared.channels._kind import ChannelSettings, Misconfigured, kinds, load_kind
+from shared.channels._kind import ChannelSettings, Misconfigured, Request, kinds, load_kind
 from shared.errors import InvalidInput, NotFound
 from shared.model import Channel
 
@@ -57,6 +58,7 @@ class ChannelBook:
         self._now = _Snapshot({}, (0, 0, 0)) if path is None else _read(path, tenant)
         if path is None:
             log.warning("no channels are configured: nobody will be told. They are listed in %s", _SETTING)
+        self._refuse_unusable()
 
     @property
     def channels(self) -> tuple[Channel, ...]:
@@ -130,8 +132,21 @@ class ChannelBook:
                 if _stamp(self.path) != self._now.stamp:
                     self._now = _read(self.path, self.tenant)
                     log.info("read %d channels again", len(self._now.channels))
+                    self._refuse_unusable()
             except InvalidInput as error:
                 log.error("the channels stay as they were: %s", error)  # noqa: TRY400 - the text says it all
+
+    def _refuse_unusable(self) -> None:
+        """Say at once what a message would find out later: secrets that are at hand, and of no use.
+
+        The other channels go on; this one counts as dead from its first message on, until its secret changes.
+        """
+        for channel in self.channels:
+            try:
+                if secrets := self.secrets(channel):
+                    load_kind(channel.kind).address(Request("", b""), self.settings(channel), secrets, 0)
+            except Misconfigured as error:
+                log.error("channel %r is refused: %s", channel.name, error)  # noqa: TRY400 - the text says it all
 
     def _known(self) -> str:
         return f"configured are: {', '.join(self._now.channels) or 'none'}"

@@ -4,10 +4,12 @@ A kind adds what its vendor does differently: the status that proves delivery, t
 its Retry-After.
 """
 
+import json
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 from shared.channels._kind import Reply
 from shared.model import Millis, Outcome, RejectionScope
@@ -71,3 +73,12 @@ def excerpt(text: str) -> str:
     """At most 1 KiB of printable text for the delivery's row."""
     kept = "".join(char if not unicodedata.category(char).startswith("C") else " " for char in text[:4096])
     return " ".join(kept.split()).encode()[:EXCERPT_BYTES].decode("utf-8", "ignore")
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """The JSON object in a reply; empty when there is none, or one that is nested beyond all reason."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -12,6 +12,8 @@ from shared.model import AlertFacts, EventKind, Notification, Severity
 
 _OPENING = (EventKind.FIRING, EventKind.WORSENED, EventKind.REMINDER, EventKind.ESCALATED, EventKind.FLAPPING)
 
+_CALM = (EventKind.RESOLVED, EventKind.ACKNOWLEDGED)
+
 
 def combine(waiting: Sequence[Notification], told: Set[str]) -> Telling | None:
     """What to tell of the notifications (oldest first, one rule); None when there is nothing left to tell.
@@ -42,7 +44,16 @@ def combine(waiting: Sequence[Notification], told: Set[str]) -> Telling | None:
         severity=_severity(newest, items),
         items=tuple(items),
         more=max(0, more),
+        still_open=_still_open(waiting, items),
     )
+
+
+def _still_open(waiting: Sequence[Notification], items: Sequence[Item]) -> str:
+    # One that flaps may be over already, and then there is nothing to take in hand.
+    shown = (item.alert for item in items)
+    firing = {one.id for one in shown if one.event in _OPENING and one.resolved_at is None}
+    about = (one.id for one in reversed(waiting) if any(alert.id in firing for alert in one.alerts))
+    return "" if waiting[-1].event is EventKind.TEST else next(about, "")
 
 
 def _item(alert: AlertFacts, *, seen: bool, opened: bool) -> Item | None:
@@ -50,8 +61,8 @@ def _item(alert: AlertFacts, *, seen: bool, opened: bool) -> Item | None:
         if seen:
             return Item(alert)
         return Item(alert, missed=True) if opened else None
-    if alert.event is EventKind.REMINDER and not seen:
-        # Nobody here knows yet what this would remind of.
+    if alert.event in (EventKind.REMINDER, EventKind.ACKNOWLEDGED) and not seen:
+        # Nobody here knows yet what this would remind of, or what was acknowledged.
         return Item(alert.model_copy(update={"event": EventKind.FIRING}))
     return Item(alert)
 
@@ -60,8 +71,9 @@ def _headline(newest: Notification, items: Sequence[Item]) -> EventKind:
     events = [item.alert.event for item in items]
     if not events or newest.event is EventKind.TEST:
         return newest.event
-    if newest.event is EventKind.RESOLVED or newest.event not in events:
-        return next((event for event in events if event is not EventKind.RESOLVED), EventKind.RESOLVED)
+    if newest.event in _CALM or newest.event not in events:
+        loud = [event for event in events if event not in _CALM]
+        return next(iter(loud), newest.event if newest.event in events else events[0])
     return newest.event
 
 

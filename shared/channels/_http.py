@@ -2,6 +2,8 @@
 
 Says whether anything can have left the machine, because only then a repetition may be a second message. Errors name
 the host and a fingerprint of the URL, never the URL: for many vendors it is the secret.
+
+Over httpcore itself: httpx above it would load its command line into every notify function, a tenth of their start.
 """
 
 import hashlib
@@ -10,10 +12,9 @@ import ssl
 import time
 from collections.abc import Callable
 from functools import cache
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import httpcore
-import httpx
 
 from shared.channels._guard import GuardedBackend, Refused, check_address, is_host
 from shared.channels._kind import Call, Reply
@@ -23,7 +24,10 @@ from shared.model import Millis
 CONNECT_SECONDS = 3.0
 MAX_REPLY_BYTES = 64 * 1024
 _SHORTEST_SECRET = 6
-_NOTHING_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_NOTHING_SENT = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeout)
+_MAYBE_SENT = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError)
+_AS_IT_IS = "!#$%&'()*+,/:;=?@[]~"
+"""What stays in a URL: a secret in it may be signed, so that it must not be encoded anew."""
 
 
 class NotSent(TocsinError):
@@ -36,67 +40,84 @@ class MaybeSent(TocsinError):
 
 @cache
 def _tls() -> ssl.SSLContext:
-    return httpx.create_ssl_context(trust_env=False)
-
-
-class _Transport(httpx.HTTPTransport):
-    """httpx's transport over our own network backend, which its constructor has no argument for."""
-
-    def __init__(self, backend: GuardedBackend) -> None:
-        super().__init__(verify=_tls(), trust_env=False)
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=_tls(), network_backend=backend, max_connections=1, max_keepalive_connections=0
-        )
+    return httpcore.default_ssl_context()
 
 
 def send(call: Call, *, seconds: float, allowed: frozenset[str], clock: Callable[[], Millis]) -> Reply:
-    """POST the call, in `seconds` altogether. Raises Refused, NotSent or MaybeSent."""
-    for name in ("httpx", "httpcore"):  # they log whole URLs
-        logging.getLogger(name).setLevel(logging.WARNING)
+    """Make the call, in `seconds` altogether. Raises Refused, NotSent or MaybeSent."""
+    _silence()
     url = _checked(call, allowed)
-    exempt = bool(call.hosts) or is_host(url.host, allowed)
+    host = url.host.decode("ascii")
+    exempt = bool(call.hosts) or is_host(host, allowed)
     deadline = time.monotonic() + seconds
-    transport = _Transport(GuardedBackend(deadline, free=exempt))
-    timeout = httpx.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds))
+    timeout = {"connect": min(CONNECT_SECONDS, seconds), "read": seconds, "write": seconds, "pool": seconds}
     headers = {"accept-encoding": "identity", "user-agent": "Tocsin", "connection": "close", **call.headers}
-    place = f"{url.host} (URL {hashlib.sha256(call.url.encode()).hexdigest()[:8]})"
-    with httpx.Client(
-        transport=transport, timeout=timeout, trust_env=False, follow_redirects=False
-    ) as client:
-        try:
-            with client.stream("POST", url, content=call.body, headers=headers) as response:
-                body = _read(response)
-        except _NOTHING_SENT as error:
-            raise NotSent(f"{type(error).__name__} at {place}") from None
-        except (httpx.LocalProtocolError, httpx.UnsupportedProtocol, UnicodeError):
-            raise Refused(f"its URL or a header can't be sent to {place}") from None
-        except httpx.TransportError as error:
-            raise MaybeSent(f"{type(error).__name__} at {place}") from None
-    names = {name.lower(): redacted(value, call) for name, value in response.headers.items()}
-    return Reply(response.status_code, names, redacted(body.decode("utf-8", "replace"), call), clock())
-
-
-def _checked(call: Call, allowed: frozenset[str]) -> httpx.URL:
+    if ":" in host:
+        headers["host"] = f"[{host}]" if url.port is None else f"[{host}]:{url.port}"
+    place = f"{host} (URL {hashlib.sha256(call.url.encode()).hexdigest()[:8]})"
+    pool = httpcore.ConnectionPool(
+        ssl_context=_tls() if url.scheme == b"https" else None,
+        network_backend=GuardedBackend(deadline, free=exempt),
+        max_connections=1,
+        max_keepalive_connections=0,
+    )
     try:
-        url = httpx.URL(call.url)
-        port = url.port or (443 if url.scheme == "https" else 80)
-    except (httpx.InvalidURL, ValueError):
+        with (
+            pool,
+            pool.stream(
+                call.method,
+                url,
+                headers=[*headers.items()],
+                content=call.body,
+                extensions={"timeout": timeout},
+            ) as response,
+        ):
+            body = _read(response)
+    except _NOTHING_SENT as error:
+        raise NotSent(f"{type(error).__name__} at {place}") from None
+    except (httpcore.LocalProtocolError, httpcore.UnsupportedProtocol, UnicodeError):
+        raise Refused(f"its URL or a header can't be sent to {place}") from None
+    except _MAYBE_SENT as error:
+        raise MaybeSent(f"{type(error).__name__} at {place}") from None
+    names = {
+        name.decode("latin-1").lower(): redacted(value.decode("latin-1"), call)
+        for name, value in response.headers
+    }
+    return Reply(response.status, names, redacted(body.decode("utf-8", "replace"), call), clock())
+
+
+def _silence() -> None:
+    """Keep the libraries from logging whole URLs, whatever set their level meanwhile."""
+    for name in ("httpx", "httpcore"):
+        if (
+            logger := logging.getLogger(name)
+        ).level != logging.WARNING:  # setting it empties every logger's cache
+            logger.setLevel(logging.WARNING)
+
+
+def _checked(call: Call, allowed: frozenset[str]) -> httpcore.URL:
+    try:
+        parts = urlsplit(call.url)
+        host = (parts.hostname or "").encode("idna").decode("ascii")
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except (ValueError, UnicodeError):
         raise Refused("its URL is not valid") from None
-    if not url.host or url.userinfo:
+    if not host or parts.username is not None:
         raise Refused("its URL must name a host, and no user")
-    check_address(url.scheme, url.host, port, call.hosts, allowed)
-    return url
+    check_address(parts.scheme, host, port, call.hosts, allowed)
+    target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_AS_IT_IS)
+    return httpcore.URL(scheme=parts.scheme, host=host, port=parts.port, target=target)
 
 
-def _read(response: httpx.Response) -> bytes:
+def _read(response: httpcore.Response) -> bytes:
     """The first 64 KiB of the reply. The status is known by now, so a body that breaks off takes nothing away."""
     kept = bytearray()
     try:
-        for chunk in response.iter_raw():
+        for chunk in response.iter_stream():
             kept += chunk
             if len(kept) >= MAX_REPLY_BYTES:
                 break
-    except httpx.TransportError as error:
+    except _MAYBE_SENT as error:
         kept += f" [the reply broke off: {type(error).__name__}]".encode()
     return bytes(kept[:MAX_REPLY_BYTES])
 
@@ -107,6 +128,12 @@ def redacted(text: str, call: Call) -> str:
     path = f"{parts.path}?{parts.query}" if parts.query else parts.path
     values = [value for _, value in parse_qsl(parts.query)]
     pieces = {call.url, path, parts.path, parts.query, *parts.path.split("/"), *values, *call.secrets}
+    pieces.add(
+        call.headers.get("authorization", "").rpartition(" ")[2]
+    )  # of Basic, it is no secret's own text
+    pieces |= {
+        part for secret in call.secrets for part in secret.split(":")
+    }  # `user:password`, `number:token`
     pieces |= {unquote(piece) for piece in pieces}
     for secret in sorted(pieces, key=len, reverse=True):
         if len(secret) >= _SHORTEST_SECRET and secret not in _PUBLIC:
@@ -114,4 +141,11 @@ def redacted(text: str, call: Call) -> str:
     return text
 
 
-_PUBLIC = frozenset({"services", "/v3/mail/send"})
+_PUBLIC = frozenset(
+    {
+        *("services", "/v3/mail/send", "webhooks", "messages", "sendMessage", "sendPhoto"),
+        *("workflows", "triggers", "manual", "invoke"),
+        *("enqueue", "/v2/enqueue", "messages.json", "/1/messages.json"),
+        *("2010-04-01", "Accounts", "Messages.json"),
+    }
+)

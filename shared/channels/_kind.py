@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
@@ -29,11 +30,24 @@ class ChannelSettings(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One rendered message, without address and without secrets. `id` is the same however often it is sent."""
+    """One rendered message, without address and without secrets. `id` is the same however often it is sent.
+
+    `edits`: the vendor's id of the earlier message that this one takes the place of; empty for a new message.
+    `fill`: secrets that this vendor wants in the body, as fields of the same names; the sender puts them there.
+    `hosts`: the only hosts that may be called with it, where a kind has several vendors; empty: `Kind.HOSTS`.
+    `also`: further calls that belong to the message, made side by side with it; `then`: the one that must come after
+    this one. Such a message is one delivery, whose outcome is the worst, and all of it is sent again; so only an
+    IDEMPOTENT kind may have any.
+    """
 
     id: str
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
+    edits: str = ""
+    fill: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    also: tuple["Request", ...] = ()
+    then: "Request | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +59,7 @@ class Call:
     body: bytes = field(repr=False)
     hosts: tuple[str, ...] = ()
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    method: str = "POST"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +79,22 @@ class Misconfigured(TocsinError):
 class Kind(Protocol):
     """The contract of a kind's module.
 
-    HUMAN: people read it. IDEMPOTENT: the receiver recognises a repeated message by its id. SECRETS: names of all
+    HUMAN: people read it. IDEMPOTENT: the receiver recognises a repeated message by its id. TOLD_ACKS:
+    it is told that somebody acknowledged: programs are, and rooms where several people would otherwise look into the
+    same alert; nobody's phone rings for that. SECRETS: names of all
     its secrets. HOSTS: the vendor's hosts (`*.` matches subdomains); empty: any public host. SPACING_MS: the
-    shortest time between two messages to one channel. MAX_BYTES: the longest body.
+    shortest time between two messages to one channel. MAX_BYTES: the longest body. EDIT_METHOD: the HTTP method that
+    puts a rendered message in the place of an earlier one, whose id is `Request.edits`; empty: the vendor can't.
     """
 
     HUMAN: bool
     IDEMPOTENT: bool
+    TOLD_ACKS: bool
     SECRETS: tuple[str, ...]
     HOSTS: tuple[str, ...]
     SPACING_MS: int
     MAX_BYTES: int
+    EDIT_METHOD: str
     Settings: type[ChannelSettings]
 
     def recipients(self, settings: Any) -> tuple[str, ...]:
@@ -114,3 +134,11 @@ def needed(secrets: Mapping[str, SecretStr], key: str) -> str:
     if key not in secrets or not secrets[key].get_secret_value():
         raise Misconfigured(f"its secret {key!r} is not set")
     return secrets[key].get_secret_value()
+
+
+def needed_url(secrets: Mapping[str, SecretStr], key: str = "url") -> SplitResult:
+    """The parts of a secret that is a URL."""
+    try:
+        return urlsplit(needed(secrets, key))
+    except ValueError:
+        raise Misconfigured(f"its secret {key!r} is not a valid URL") from None

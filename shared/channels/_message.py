@@ -10,7 +10,7 @@ from shared.channels._text import clean, cut, duration, moment, number, span, we
 from shared.model import AlertFacts, EventKind, Millis, Notification, RuleFacts, Severity
 
 SHOWN_LABELS = 12
-_WORDS: Mapping[EventKind, tuple[str, str]] = {
+WORDS: Mapping[EventKind, tuple[str, str]] = {
     EventKind.FIRING: ("🔴", "FIRING"),
     EventKind.WORSENED: ("🔺", "WORSE"),
     EventKind.RESOLVED: ("🟢", "RESOLVED"),
@@ -20,13 +20,13 @@ _WORDS: Mapping[EventKind, tuple[str, str]] = {
     EventKind.ESCALATED: ("🚨", "ESCALATED"),
     EventKind.TEST: ("🧪", "[TEST]"),
 }
-_COLOURS: Mapping[Severity, str] = {
+COLOURS: Mapping[Severity, str] = {
     Severity.CRITICAL: "#D63232",
     Severity.HIGH: "#E8590C",
     Severity.WARNING: "#F2A600",
     Severity.INFO: "#1264A3",
 }
-_QUIET_COLOURS: Mapping[EventKind, str] = {
+QUIET_COLOURS: Mapping[EventKind, str] = {
     EventKind.RESOLVED: "#36A64F",
     EventKind.ACKNOWLEDGED: "#8A8F98",
     EventKind.FLAPPING: "#8A8F98",
@@ -57,6 +57,8 @@ class Telling:
     severity: Severity
     items: tuple[Item, ...] = ()
     more: int = 0
+    still_open: str = ""
+    """The newest of its notifications that has alerts which still fire, as far as it knows; empty for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,8 @@ class Message:
     runbook: str
     notes: tuple[str, ...]
     telling: Telling
+    ack_url: str = ""
+    """Where its alerts can be acknowledged: a secret of those who get the message. Empty: nowhere."""
 
     @property
     def badge(self) -> str:
@@ -110,13 +114,22 @@ class Message:
 
 
 def build(
-    telling: Telling, *, id: str, zone: str, may_repeat: bool = False, notes: Sequence[str] = ()
+    telling: Telling,
+    *,
+    id: str,
+    zone: str,
+    may_repeat: bool = False,
+    notes: Sequence[str] = (),
+    ack_url: str = "",
 ) -> Message:
     """The message of a telling with times in `zone`. `may_repeat`: an earlier attempt may have arrived."""
     told = telling.facts
-    symbol, word = _WORDS[telling.event]
+    symbol, word = WORDS[telling.event]
     items = telling.items
-    lines = tuple(_line(item, zone) for item in items) if len(items) + telling.more > 1 else ()
+    lines = tuple(line_of(item, zone) for item in items) if len(items) + telling.more > 1 else ()
+    calm = telling.event is EventKind.ACKNOWLEDGED
+    news = clean(told.note)
+    said = tuple(note for note in (news, *map(clean, notes)) if note)
     repeat = ("This message may repeat an earlier one (may repeat).",) if may_repeat else ()
     return Message(
         id=id,
@@ -125,17 +138,19 @@ def build(
         event=telling.event,
         symbol=symbol,
         word=word,
-        colour=_QUIET_COLOURS.get(telling.event) or _COLOURS[telling.severity],
+        colour=QUIET_COLOURS.get(telling.event) or COLOURS[telling.severity],
         severity=telling.severity.word,
         title=cut(clean(told.rule.title) or told.rule.id, 200),
         summary=_summary(telling, zone),
-        description=cut(clean(told.rule.description), 1000),
-        facts=tuple(_facts(telling, zone)),
+        # Who acknowledged is all the news; the rest was told before.
+        description=cut(clean(told.note if calm else told.rule.description), 1200),
+        facts=tuple(fact for fact in _facts(telling, zone) if not calm or fact[0] in ("Where", "Since")),
         lines=lines,
         more=telling.more,
-        runbook=web_link(told.rule.runbook_url),
-        notes=tuple(cut(clean(note), 500) for note in (told.note, *notes) if note) + repeat,
+        runbook="" if calm else web_link(told.rule.runbook_url),
+        notes=tuple(cut(note, 500) for note in (said[bool(news) :] if calm else said)) + repeat,
         telling=telling,
+        ack_url=web_link(ack_url),
     )
 
 
@@ -148,10 +163,11 @@ def _summary(telling: Telling, zone: str) -> str:
         item = items[0]
         where = _where(telling, item.alert)
         value = _value(item.alert, _limit(telling.facts.rule, item.alert.severity))
-        return cut(", ".join(part for part in (where, value, _when(item, zone)) if part), 600)
+        state = _reason(item.alert) if item.alert.event is EventKind.FLAPPING else ""
+        return cut(", ".join(part for part in (where, value, _when(item, zone), state) if part), 600)
     counted: dict[str, int] = {}
     for item in items:
-        word = _WORDS[item.alert.event][1].lower()
+        word = WORDS[item.alert.event][1].lower()
         counted[word] = counted.get(word, 0) + 1
     shown = ", ".join(f"{count} {word}" for word, count in counted.items())
     total = len(items) + telling.more
@@ -181,9 +197,10 @@ def _facts(telling: Telling, zone: str) -> list[tuple[str, str]]:
     return [(name, text) for name, text in facts if text]
 
 
-def _line(item: Item, zone: str) -> Line:
+def line_of(item: Item, zone: str) -> Line:
+    """The alert in words."""
     alert = item.alert
-    symbol, word = _WORDS[alert.event]
+    symbol, word = WORDS[alert.event]
     return Line(
         symbol=symbol,
         word=word,
@@ -236,6 +253,8 @@ def _when(item: Item, zone: str) -> str:
 
 
 def _reason(alert: AlertFacts) -> str:
+    if alert.event is EventKind.FLAPPING:
+        return f"{'firing' if alert.resolved_at is None else 'ok'} now, but it changes too often"
     if alert.reason in _REASONS:
         return _REASONS[alert.reason]
     return cut(clean(alert.reason.replace("_", " ")), 200)
@@ -254,7 +273,8 @@ def headline(message: Message) -> str:
 
 def plain_text(message: Message, shown: int = 50) -> str:
     """The whole message as plain text, with `shown` alerts at the most."""
-    rows = [headline(message), message.summary, message.description]
+    link = f"Acknowledge: {message.ack_url}" if message.ack_url else ""
+    rows = [headline(message), message.summary, link, message.description]
     rows += [f"{name}: {text}" for name, text in message.facts]
     rows += [f"- {line.text}" for line in message.lines[:shown]]
     hidden = max(0, len(message.lines) - shown) + message.more

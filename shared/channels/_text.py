@@ -12,6 +12,7 @@ from shared.model import Millis
 ELLIPSIS = "…"
 _ZWJ = "\u200d"
 _LONGEST_CLUSTER = 32
+_EXTENDS = "\u200c\uff9e\uff9f"
 
 
 def clean(text: str) -> str:
@@ -49,8 +50,12 @@ def _joins(text: str, start: int, index: int) -> bool:
     char, before = text[index], text[index - 1]
     if unicodedata.category(char).startswith("M") or char == _ZWJ or before == _ZWJ:
         return True
-    if "\U0001f3fb" <= char <= "\U0001f3ff":
-        return True
+    if "\U0001f3fb" <= char <= "\U0001f3ff" or "\U000e0020" <= char <= "\U000e007f" or char in _EXTENDS:
+        return (
+            True  # skin tones; the tags that end a region's flag; what Unicode calls Extend beside the marks
+        )
+    if "\u1160" <= char <= "\u11ff":
+        return True  # the vowels and finals of a Korean syllable that is written in parts
     return _is_flag_half(char) and _is_flag_half(before) and index - start == 1
 
 

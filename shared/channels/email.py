@@ -4,6 +4,7 @@ SendGrid knows no idempotency key, so the Message-ID is the same on every attemp
 SendGrid's library is imported when a message is rendered, never before.
 """
 
+import base64
 import json
 import re
 from collections.abc import Mapping
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, SecretStr, field_validator
 
-from shared.channels._classify import bounded
+from shared.channels._chart import NAME, Picture, picture
+from shared.channels._classify import bounded, json_object
 from shared.channels._classify import classify as by_status
 from shared.channels._kind import ChannelSettings, Reply, Request, needed
 from shared.channels._message import Message, headline, plain_text
@@ -25,13 +27,16 @@ if TYPE_CHECKING:
 
 HUMAN = True
 IDEMPOTENT = False
+TOLD_ACKS = False
 SECRETS = ("api_key",)
 HOSTS = ("api.sendgrid.com", "api.eu.sendgrid.com")
 SPACING_MS = 0
 MAX_BYTES = 400_000
+EDIT_METHOD = ""
 _HTML_BYTES = 100_000
 """Gmail hides what comes after 102 KB."""
 _SUBJECT = 180
+_CHART_ID = "chart"
 _LINES = 50
 _ADDRESS = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$"
 
@@ -69,13 +74,13 @@ def recipients(settings: Settings) -> tuple[str, ...]:
 
 
 def render(message: Message, channel: Channel, settings: Settings, recipient: str) -> Request:
-    """Text and HTML; fewer alerts are listed when the HTML would be cut by mail programs."""
-    shown = _LINES
-    html = _html(message, shown)
+    """Text and HTML with a chart; fewer alerts are listed when the HTML would be cut by mail programs."""
+    shown, chart = _LINES, picture(message, channel.timezone)
+    html = _html(message, shown, chart)
     while utf8(html) > _HTML_BYTES and shown:
         shown //= 2
-        html = _html(message, shown)
-    return _request(message, settings, recipient, html)
+        html = _html(message, shown, chart)
+    return _request(message, settings, recipient, html, chart)
 
 
 def plain(message: Message, channel: Channel, settings: Settings, recipient: str) -> Request:
@@ -124,9 +129,9 @@ def _scope(field: str) -> RejectionScope:
 
 def _first_error(text: str) -> tuple[str, str]:
     try:
-        first = json.loads(text)["errors"][0]
+        first = json_object(text)["errors"][0]
         return str(first.get("field") or ""), str(first.get("message") or "nothing")
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+    except (KeyError, IndexError, TypeError, AttributeError):
         return "", "nothing that can be read"
 
 
@@ -135,7 +140,9 @@ def _seconds_to(epoch: str, now: Millis) -> float | None:
     return bounded(int(epoch) - now / 1000) if epoch.isdecimal() and len(epoch) <= 12 else None
 
 
-def _request(message: Message, settings: Settings, recipient: str, html: str) -> Request:
+def _request(
+    message: Message, settings: Settings, recipient: str, html: str, chart: Picture | None = None
+) -> Request:
     from sendgrid.helpers.mail import (
         ClickTracking,
         Content,
@@ -158,6 +165,8 @@ def _request(message: Message, settings: Settings, recipient: str, html: str) ->
     mail.add_content(Content("text/plain", plain_text(message, _LINES)))
     if html:
         mail.add_content(Content("text/html", html))
+    if chart is not None:
+        mail.add_attachment(_inline(chart))
     thread = f"<{message.thread}@{domain}>"
     mail.header = [
         Header("Message-ID", f"<{message.id}@{domain}>"),
@@ -176,10 +185,25 @@ def _request(message: Message, settings: Settings, recipient: str, html: str) ->
     return Request(message.id, body, {"content-type": "application/json"})
 
 
-def _html(message: Message, shown: int) -> str:
+def _inline(chart: Picture) -> Any:
+    """The picture that the HTML shows by its content id."""
+    from sendgrid.helpers.mail import Attachment, ContentId, Disposition, FileContent, FileName, FileType
+
+    content = FileContent(base64.b64encode(chart.png).decode())
+    return Attachment(
+        content, FileName(NAME), FileType("image/png"), Disposition("inline"), ContentId(_CHART_ID)
+    )
+
+
+def _html(message: Message, shown: int, chart: Picture | None) -> str:
     hidden = max(0, len(message.lines) - shown) + message.more
     return _template().render(
-        message=message, headline=headline(message), lines=message.lines[:shown], hidden=hidden
+        message=message,
+        headline=headline(message),
+        lines=message.lines[:shown],
+        hidden=hidden,
+        chart=chart,
+        chart_id=_CHART_ID,
     )
 
 

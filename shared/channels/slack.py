@@ -6,23 +6,26 @@ Limits are those of Slack's block reference; lengths are counted in UTF-16 units
 import json
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from shared.channels._classify import classify as by_status
-from shared.channels._kind import ChannelSettings, Misconfigured, Reply, Request, needed
+from shared.channels._classify import json_object
+from shared.channels._kind import ChannelSettings, Misconfigured, Reply, Request, needed, needed_url
 from shared.channels._message import Line, Message, headline, plain_text
 from shared.channels._text import cut
 from shared.model import Channel, Millis, Outcome, RejectionScope
 
 HUMAN = True
 IDEMPOTENT = False
+TOLD_ACKS = True
 SECRETS = ("url",)
 HOSTS = ("hooks.slack.com", "hooks.slack-gov.com")
 SPACING_MS = 1000
 """Slack allows one message per second and webhook."""
 MAX_BYTES = 200_000
+EDIT_METHOD = ""
+"""A webhook never learns the id of its message."""
 
 _HEADER, _SECTION, _FIELD, _FIELDS, _TEXT = 150, 3000, 2000, 10, 4000
 _LINES = 20
@@ -78,12 +81,11 @@ def address(
     request: Request, settings: Settings, secrets: Mapping[str, SecretStr], now: Millis
 ) -> tuple[str, Mapping[str, str]]:
     """The webhook's URL; workflow URLs take other payloads and are refused."""
-    url = needed(secrets, "url")
-    if urlsplit(url).path.startswith(("/triggers/", "/workflows/")):
+    if needed_url(secrets).path.startswith(("/triggers/", "/workflows/")):
         raise Misconfigured(
             "its URL is a Slack workflow's; make an incoming webhook, whose path begins with /services/"
         )
-    return url, request.headers
+    return needed(secrets, "url"), request.headers
 
 
 def classify(reply: Reply) -> Outcome:
@@ -105,10 +107,7 @@ def _word(text: str) -> str:
     """The error's name: the body itself, or `error` of a JSON body."""
     word = text.strip()
     if word.startswith("{"):
-        try:
-            word = str(json.loads(word).get("error", ""))
-        except ValueError:
-            return ""
+        word = str(json_object(word).get("error", ""))
     return word if word.replace("_", "").isalnum() and len(word) <= 64 and word != "ok" else ""
 
 
@@ -126,6 +125,9 @@ def _blocks(message: Message) -> list[dict[str, Any]]:
         blocks.append({"type": "section", "fields": fields})
     if message.lines:
         blocks.append(_section(_listing(message)))
+    # A link, not a button: Slack asks an app about every button that is pressed, and a webhook has none.
+    if message.ack_url:
+        blocks.append(_section(f":white_check_mark: <{escape(message.ack_url)}|Acknowledge>"))
     if message.runbook:
         link = escape(message.runbook)
         short = len(link) < _SECTION - 30

@@ -4,14 +4,14 @@ The receiver sees the same `webhook-id` on every repetition, so repeating is alw
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import SecretStr
 
+from shared.channels._chart import drawable
 from shared.channels._classify import classify as by_status
-from shared.channels._combine import trimmed
 from shared.channels._kind import ChannelSettings, Misconfigured, Reply, Request, needed
 from shared.channels._message import Item, Message
 from shared.channels._text import clean, iso
@@ -19,10 +19,16 @@ from shared.model import Channel, Millis, Outcome
 
 HUMAN = False
 IDEMPOTENT = True
+TOLD_ACKS = True
 SECRETS = ("signing_key", "url")
 HOSTS: tuple[str, ...] = ()
 SPACING_MS = 0
 MAX_BYTES = 64 * 1024
+EDIT_METHOD = ""
+
+_LABELS_BYTES = 16 * 1024
+_HEADERS = {"content-type": "application/json"}
+_Alert = dict[str, Any]
 
 
 class Settings(ChannelSettings):
@@ -37,13 +43,37 @@ def recipients(settings: Settings) -> tuple[str, ...]:
 
 
 def render(message: Message, channel: Channel, settings: Settings, recipient: str) -> Request:
-    """`{"type","timestamp","data"}` without blanks; alerts beyond 64 KiB are counted in `more`."""
-    telling = message.telling
-    body = _body(message, telling.items, telling.more)
-    while len(body) > MAX_BYTES and telling.items:
-        telling = trimmed(telling, len(telling.items) // 2)
-        body = _body(message, telling.items, telling.more)
-    return Request(message.id, body, {"content-type": "application/json"})
+    """`{"type","timestamp","data"}` without blanks; a call of its own for every further 64 KiB of alerts."""
+    first, *others = _pages(message)
+    count = 1 + len(others)
+    return Request(
+        message.id,
+        _body(message, first, 1, count),
+        _HEADERS,
+        also=tuple(
+            Request(f"{message.id}_{number}", _body(message, items, number, count), _HEADERS)
+            for number, items in enumerate(others, start=2)
+        ),
+    )
+
+
+def _pages(message: Message) -> list[list[_Alert]]:
+    """The alerts, as many to a page as fit; at least one page."""
+    room = MAX_BYTES - len(_body(message, [], 9999, 9999))
+    pages: list[list[_Alert]] = [[]]
+    left = room
+    for item in message.telling.items:
+        alert = _alert(item)
+        size = len(_encoded(alert)) + 1
+        if size > room:  # its labels alone are longer than a page
+            alert = {**alert, "labels": {}}
+            size = len(_encoded(alert)) + 1
+        if size > left and pages[-1]:
+            pages.append([])
+            left = room
+        pages[-1].append(alert)
+        left -= size
+    return pages
 
 
 def plain(message: Message, channel: Channel, settings: Settings, recipient: str) -> None:
@@ -83,7 +113,7 @@ def classify(reply: Reply) -> Outcome:
     return outcome
 
 
-def _body(message: Message, items: tuple[Item, ...], more: int) -> bytes:
+def _body(message: Message, alerts: Sequence[_Alert], page: int, pages: int) -> bytes:
     told = message.telling.facts
     data = {
         "id": told.id,
@@ -109,16 +139,22 @@ def _body(message: Message, items: tuple[Item, ...], more: int) -> bytes:
             "measurement": clean(told.monitor.measurement)[:200],
             "labels": _labels(told.monitor.labels),
         },
-        "alerts": [_alert(item) for item in items],
-        "more": more,
+        "alerts": alerts,
+        "page": page,
+        "pages": pages,
+        "more": message.telling.more,
         "notes": list(message.notes),
     }
     document = {"type": f"alert.{message.event.value}", "timestamp": iso(message.at), "data": data}
+    return _encoded(document)
+
+
+def _encoded(document: Mapping[str, Any]) -> bytes:
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.encode("utf-8", "replace")
 
 
-def _alert(item: Item) -> dict[str, Any]:
+def _alert(item: Item) -> _Alert:
     alert = item.alert
     return {
         "id": alert.id,
@@ -132,6 +168,7 @@ def _alert(item: Item) -> dict[str, Any]:
         "resolved_at": iso(alert.resolved_at) if alert.resolved_at else None,
         "reason": clean(alert.reason)[:200],
         "labels": _labels(alert.labels),
+        **({"points": drawable(alert)} if alert.points else {}),
     }
 
 
@@ -140,7 +177,8 @@ def _finite(value: float | None) -> float | None:
 
 
 def _labels(labels: Mapping[str, str]) -> dict[str, str]:
-    return {clean(name)[:100]: clean(text)[:300] for name, text in sorted(labels.items())[:50]}
+    found = {clean(name)[:100]: clean(text)[:300] for name, text in sorted(labels.items())[:50]}
+    return found if len(_encoded(found)) <= _LABELS_BYTES else {}
 
 
 def _bounded(condition: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,9 +14,11 @@ from functools import cache
 
 from shared.channels import ChannelBook, load_kind
 from shared.deliver.batches import Batch, plan
+from shared.deliver.drain import drain
 from shared.deliver.record import Recorder
-from shared.deliver.send import LEASE_MS, Ports, Sending
+from shared.deliver.send import LEASE_MS, Ports, Sending, is_prompt
 from shared.deliver.verdicts import Verdict
+from shared.deliver.whole import Whole, whole
 from shared.errors import InProgress, InvalidInput, Unavailable
 from shared.events import Event, InvalidEvent, notification_of, verify
 from shared.store import claims, dead_letters, deliveries
@@ -48,16 +50,21 @@ def run(event: Event, kind: str, wiring: Ports) -> None:
         return
     _refresh(wiring)
     recorder = Recorder(wiring.store, wiring.channels, uuid.uuid4().hex, deadline)
-    sending = Sending(wiring, kind, recorder)
     # gather
-    claim, told = wiring.store.write(lambda tx: _claim(tx, event.id, sending))
+    gathered = wiring.store.write(
+        lambda tx: _claim(tx, event, kind, recorder.token, signed=bool(wiring.keys))
+    )
+    claim = gathered.claim
+    sending = Sending(wiring, kind, recorder, claim.ready)
     if not claim.known:
         log.info("nothing is to be told by %s for this event", kind, extra={"event_id": event.id})
     # decide
-    decided = plan(claim, told)
+    decided = plan(claim, gathered.told, gathered.facts)
     # send, then record
     recorder.record(decided.ended, {})
     verdicts = _side_by_side(sending, decided.batches)
+    for channel in claim.storms:
+        verdicts += drain(sending, channel, _side_by_side)
     _reply(verdicts, claim.held, kind)
 
 
@@ -127,19 +134,27 @@ def _refresh(wiring: Ports) -> None:
         raise Unavailable("the list of channels", "its file", str(error), "TOCSIN_CHANNELS_FILE") from error
 
 
-def _claim(
-    tx: Tx, event_id: str, sending: Sending
-) -> tuple[deliveries.Claim, dict[tuple[str, str], set[str]]]:
-    idempotent = load_kind(sending.kind).IDEMPOTENT
-    claim = claims.claim(tx, sending.kind, event_id, sending.token, LEASE_MS, idempotent=idempotent)
-    channels = {row.channel for row in claim.rows}
-    return claim, deliveries.told(tx, claim.bodies, channels) if channels else {}
+def _claim(tx: Tx, event: Event, name: str, token: str, *, signed: bool) -> Whole:
+    kind = load_kind(name)
+    claim = claims.claim(
+        tx,
+        name,
+        event.id,
+        token,
+        LEASE_MS,
+        idempotent=kind.IDEMPOTENT,
+        folds=kind.HUMAN,
+        sending=is_prompt(kind),
+        # Only a signature proves that an event's bytes are those in the outbox; else they are read there.
+        body=event.body if signed else None,
+    )
+    return whole(tx, claim, name)
 
 
 def _side_by_side(sending: Sending, batches: Sequence[Batch]) -> list[Verdict]:
     """Every batch is sent and recorded, whatever becomes of the others; only then is a bug raised."""
-    if not batches:
-        return []
+    if len(batches) < 2:
+        return [sending.deliver(batch) for batch in batches]
     with ThreadPoolExecutor(max_workers=min(AT_ONCE, len(batches))) as pool:
         futures = [pool.submit(sending.deliver, batch) for batch in batches]
     return [future.result() for future in futures]

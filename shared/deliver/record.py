@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -16,6 +17,7 @@ from shared.store.engine import Store, Tx
 T = TypeVar("T")
 
 PAUSE_SECONDS = 0.5
+_BAD = frozenset({DeliveryState.EXPIRED.value, DeliveryState.REJECTED.value})
 
 log = logging.getLogger("tocsin.deliver")
 
@@ -37,7 +39,7 @@ class Recorder:
         """Commit results, the fallbacks of what failed for good, and the end of finished notifications; then log."""
         if not settled:
             return
-        ids = sorted({one.row.notification_id for one in settled})
+        ids = sorted({one.row.notification_id for one in settled if one.result.wait_ms is None})
         instead = list(self._fallbacks(settled))
 
         def work(tx: Tx) -> frozenset[str]:
@@ -49,9 +51,12 @@ class Recorder:
         kept = self.commit(work)
         if len(kept) < len(settled):
             log.warning("%d deliveries were recorded by another process meanwhile", len(settled) - len(kept))
-        for one in settled:
-            if one.row.id in kept:
-                _log(one, told)
+        recorded = [one for one in settled if one.row.id in kept]
+        if "digest_id" in told:
+            _log_digest(recorded, told)
+            return
+        for one in recorded:
+            _log(one, told)
 
     def commit(self, work: Callable[[Tx], T]) -> T:
         """Write what came of an attempt. It must not be lost, so a database that is away for a moment is waited for."""
@@ -84,6 +89,25 @@ class Recorder:
                     place.recipient,
                     fallback_of=row.id,
                 )
+
+
+def _log_digest(recorded: Sequence[Settled], told: Mapping[str, object]) -> None:
+    """One line for a digest: its rows say the rest."""
+    if not recorded:
+        return
+    counted = Counter(one.result.state.value for one in recorded)
+    row, result = recorded[-1].row, recorded[-1].result
+    log.log(
+        logging.WARNING if _BAD & counted.keys() else logging.INFO,
+        "%s to %s %s in %d ms: %s%s",
+        told["title"],
+        row.kind,
+        row.channel,
+        result.latency_ms,
+        ", ".join(f"{count} {state}" for state, count in counted.items()),
+        f": {result.reason}" if result.reason else "",
+        extra={"digest_id": told["digest_id"], "channel": row.channel, "channel_kind": row.kind},
+    )
 
 
 def _log(one: Settled, told: Mapping[str, object]) -> None:

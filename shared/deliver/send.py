@@ -1,31 +1,36 @@
 """Shell: sends one batch and records what came of it. Waits for its channel's turn, never for a vendor's pardon."""
 
-import hashlib
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pydantic import SecretStr
 
 from shared.channels import ChannelBook, Misconfigured, load_kind
 from shared.channels._book import fingerprint
+from shared.channels._filled import filled
 from shared.channels._http import MaybeSent, NotSent, send
 from shared.channels._kind import Call, Kind, Request
-from shared.channels._message import Message, build
+from shared.channels._message import build
+from shared.deliver import calls
 from shared.deliver.batches import Batch
+from shared.deliver.endings import closing, over
+from shared.deliver.links import ack_url
 from shared.deliver.record import Recorder
 from shared.deliver.verdicts import Attempt, Verdict, judge, waiting
+from shared.deliver.wording import message_of, told_by
 from shared.errors import NotFound
-from shared.model import Channel, Millis, Outcome
+from shared.model import Channel, EventKind, Millis, Outcome
 from shared.settings import Settings
-from shared.store import channel_state, claims
+from shared.store import channel_state, claims, earlier
 from shared.store.channel_state import Turn
-from shared.store.engine import Store, Tx
+from shared.store.engine import Store
 
 LEASE_MS = 25_000
 PATIENCE_MS = 5_000
+MOST_EDITS = 5
 LEAST_SECONDS = 4.0
 """An attempt that has less time than this is left for the next event."""
 
@@ -43,17 +48,25 @@ class Ports(Protocol):
     def channels(self) -> ChannelBook: ...
     @property
     def keys(self) -> Mapping[str, bytes]: ...
+    @property
+    def link_keys(self) -> Mapping[str, bytes]: ...
     def clock(self) -> Millis:
         """Epoch milliseconds UTC."""
 
 
+def is_prompt(kind: Kind) -> bool:
+    """Whether rows are marked as sending with the claim: no pace delays them, and a repetition does no harm."""
+    return kind.IDEMPOTENT and not kind.SPACING_MS
+
+
 @dataclass(frozen=True)
 class Sending:
-    """One claim at work."""
+    """One claim at work. `ready`: the channels that work, so that only those with a pace need a turn."""
 
     ports: Ports
     kind: str
     recorder: Recorder
+    ready: frozenset[str] = frozenset()
 
     @property
     def token(self) -> str:
@@ -73,7 +86,10 @@ class Sending:
         except Misconfigured as error:
             return self._conclude(batch, Attempt(Outcome("rejected", str(error), "channel")))
         mark = fingerprint(secrets)
-        turn = self.ports.store.write(lambda tx: self._turn(tx, found.name, mark, patience_ms))
+        test = batch.newest.event is EventKind.TEST
+        turn = self._turn(found.name, mark, patience_ms, test=test)
+        if not turn.go and test:
+            return self._conclude(batch, Attempt(Outcome("retry", turn.why)))
         if not turn.go:
             return self._postponed(waiting(batch, turn.wait_ms, turn.why))
         attempt = self._attempt(batch, found, secrets, turn)
@@ -81,7 +97,10 @@ class Sending:
             log.warning("another process took over a delivery to %s", found.name)
             return Verdict(())
         self._learn(found.name, attempt.outcome, mark, probed=turn.probe)
-        return self._conclude(batch, attempt)
+        verdict = self._conclude(batch, attempt)
+        if attempt.outcome.kind == "delivered":
+            self._edit_earlier(batch, found, secrets, attempt.outcome.provider_id)
+        return verdict
 
     def _channel(self, batch: Batch) -> Channel | str:
         name = batch.newest.channel
@@ -91,15 +110,21 @@ class Sending:
             return str(error)
         return channel if channel.kind == self.kind else f"channel {name!r} is of kind {channel.kind} now"
 
-    def _turn(self, tx: Tx, channel: str, mark: str, patience_ms: Millis) -> Turn:
-        return channel_state.take_turn(
-            tx,
-            channel,
-            self.token,
-            spacing_ms=load_kind(self.kind).SPACING_MS,
-            patience_ms=patience_ms,
-            lease_ms=LEASE_MS,
-            fingerprint=mark,
+    def _turn(self, channel: str, mark: str, patience_ms: Millis, *, test: bool) -> Turn:
+        spacing_ms = load_kind(self.kind).SPACING_MS
+        if not spacing_ms and channel in self.ready:
+            return Turn(True)
+        return self.ports.store.write(
+            lambda tx: channel_state.take_turn(
+                tx,
+                channel,
+                self.token,
+                spacing_ms=spacing_ms,
+                patience_ms=patience_ms,
+                lease_ms=LEASE_MS,
+                fingerprint=mark,
+                probe_now=test,
+            )
         )
 
     def _attempt(
@@ -107,7 +132,11 @@ class Sending:
     ) -> Attempt | None:
         """The outcome of sending, as plain text when the vendor refused the rendered message."""
         kind, settings = load_kind(self.kind), self.ports.channels.settings(channel)
-        message = _message(batch, channel, may_repeat=batch.may_repeat and not kind.IDEMPOTENT)
+        link = ack_url(batch, self.ports) if kind.HUMAN and not batch.folded else ""
+        may_repeat = batch.may_repeat and not kind.IDEMPOTENT
+        message = message_of(batch, channel, may_repeat=may_repeat, ack_url=link)
+        # Whoever has the link may acknowledge: what the vendor says may not bring it into a row or a log.
+        secrets = {**secrets, "acknowledge link": SecretStr(link.rpartition("/")[2])} if link else secrets
         recipient = batch.newest.recipient
         request = kind.render(message, channel, settings, recipient)
         time.sleep(turn.wait_ms / 1000)  # the channel's pace, a few seconds at the most
@@ -116,23 +145,36 @@ class Sending:
         except Misconfigured as error:
             return Attempt(Outcome("rejected", str(error), "channel"))
         ids = [row.id for row in batch.rows]
-        if not self.ports.store.write(lambda tx: claims.mark_sending(tx, self.token, ids, LEASE_MS)):
+        if not is_prompt(kind) and not self.ports.store.write(
+            lambda tx: claims.mark_sending(tx, self.token, ids, LEASE_MS)
+        ):
             return None
         started = time.monotonic()
-        outcome, told_as = self._send(kind, request, settings, secrets), ""
+        tried = batch.newest.attempts
+        outcome, told_as = self._send(kind, request, settings, secrets, tried), ""
         if outcome.kind == "rejected" and outcome.scope == "payload":
             bare = kind.plain(message, channel, settings, recipient)
             if bare is not None:
                 told_as = f"sent as plain text, because of {outcome.reason} {outcome.excerpt}".strip()
-                request, outcome = bare, self._send(kind, bare, settings, secrets)
+                request, outcome = bare, self._send(kind, bare, settings, secrets, tried)
         return Attempt(
             outcome,
             latency_ms=round((time.monotonic() - started) * 1000),
-            payload_sha256=hashlib.sha256(request.body).hexdigest(),
+            payload_sha256=calls.fingerprint(request),
             told_as=told_as,
         )
 
     def _send(
+        self,
+        kind: Kind,
+        request: Request,
+        settings: object,
+        secrets: Mapping[str, SecretStr],
+        attempts: int = 0,
+    ) -> Outcome:
+        return calls.make(request, lambda one: self._call(kind, one, settings, secrets), attempts)
+
+    def _call(
         self, kind: Kind, request: Request, settings: object, secrets: Mapping[str, SecretStr]
     ) -> Outcome:
         seconds = self.recorder.seconds_left()
@@ -140,9 +182,10 @@ class Sending:
             return Outcome("retry", "no time was left")
         try:
             url, headers = kind.address(request, settings, secrets, self.ports.clock())
+            method = kind.EDIT_METHOD if request.edits else "POST"
             hidden = tuple(part for one in secrets.values() for part in one.get_secret_value().split())
             reply = send(
-                Call(url, headers, request.body, kind.HOSTS, hidden),
+                Call(url, headers, filled(request, secrets), request.hosts or kind.HOSTS, hidden, method),
                 seconds=seconds,
                 allowed=self.ports.channels.hosts,
                 clock=self.ports.clock,
@@ -155,15 +198,42 @@ class Sending:
             return Outcome("rejected", str(error), "channel")
         return kind.classify(reply)
 
+    def _edit_earlier(
+        self, batch: Batch, channel: Channel, secrets: Mapping[str, SecretStr], sent: str
+    ) -> None:
+        """Let earlier messages say that their alerts are over, where the vendor can. Tried once: the news is told."""
+        kind, ended = load_kind(self.kind), over(batch.telling)
+        if not kind.EDIT_METHOD or not ended or batch.folded:
+            return
+        settings, recipient = self.ports.channels.settings(channel), batch.newest.recipient
+        place = (channel.name, recipient)
+        found = self.ports.store.read(
+            lambda tx: earlier.closed(tx, batch.newest.rule_id, place, ended, MOST_EDITS)
+        )
+        for one in found:
+            telling = closing(one)
+            if telling is None or one.provider_id == sent:
+                continue
+            message = build(telling, id=batch.newest.id, zone=channel.timezone)
+            request = replace(kind.render(message, channel, settings, recipient), edits=one.provider_id)
+            outcome = self._send(kind, request, settings, secrets)
+            if outcome.kind != "delivered":
+                log.warning("an earlier message on %s stays as it is: %s", channel.name, outcome.reason)
+            if outcome.retry_after:
+                self._rest(channel.name, outcome.retry_after)
+                return
+
     def _learn(self, channel: str, outcome: Outcome, mark: str, *, probed: bool) -> None:
         """Note what the outcome says about the channel, if it says anything new."""
-        wait_ms = round((outcome.retry_after or 0) * 1000)
         if outcome.kind == "rejected" and outcome.scope == "channel":
             self.recorder.commit(lambda tx: channel_state.found_dead(tx, channel, outcome.reason, mark))
         elif probed and outcome.kind not in ("unknown", "retry"):
             self.recorder.commit(lambda tx: channel_state.found_alive(tx, channel))
-        elif wait_ms:
-            self.recorder.commit(lambda tx: channel_state.rest(tx, channel, wait_ms))
+        elif outcome.retry_after:
+            self._rest(channel, outcome.retry_after)
+
+    def _rest(self, channel: str, seconds: float) -> None:
+        self.recorder.commit(lambda tx: channel_state.rest(tx, channel, round(seconds * 1000)))
 
     def _postponed(self, verdict: Verdict) -> Verdict:
         self.recorder.record(verdict.settled, {})
@@ -171,15 +241,5 @@ class Sending:
 
     def _conclude(self, batch: Batch, attempt: Attempt) -> Verdict:
         verdict = judge(batch, attempt, idempotent=load_kind(self.kind).IDEMPOTENT)
-        title = batch.telling.facts.rule.title
-        alerts = [item.alert.id for item in batch.telling.items]
-        self.recorder.record(
-            verdict.settled, {"title": title, "event": batch.telling.event.value, "alert_ids": alerts}
-        )
+        self.recorder.record(verdict.settled, told_by(batch))
         return verdict
-
-
-def _message(batch: Batch, channel: Channel, *, may_repeat: bool) -> Message:
-    failed = dict.fromkeys(row.instead_of for row in batch.rows if row.instead_of)
-    notes = [f"Told here because it could not be told on {one}" for one in failed]
-    return build(batch.telling, id=batch.newest.id, zone=channel.timezone, may_repeat=may_repeat, notes=notes)

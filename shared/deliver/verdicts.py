@@ -64,10 +64,10 @@ def backoff_seconds(row_id: str, attempts: int) -> float:
 
 
 def _retry(batch: Batch, attempt: Attempt) -> Verdict:
-    attempts = batch.newest.attempts + 1
+    attempts = batch.attempts + 1
     asked = attempt.outcome.retry_after or 0.0
     quick = attempts <= QUICK_ATTEMPTS and asked <= QUICK_WAIT_SECONDS
-    wait = asked if quick else max(asked, backoff_seconds(batch.newest.id, attempts))
+    wait = asked if quick else max(asked, backoff_seconds(batch.id, attempts))
     wait_ms = round(wait * 1000)
 
     def of(row: Delivery) -> Result:
@@ -82,9 +82,10 @@ def _retry(batch: Batch, attempt: Attempt) -> Verdict:
 
 
 def _told(batch: Batch, row: Delivery, kind: str) -> Result:
-    if row is batch.newest:
+    head = batch.head(row)
+    if row is head:
         return Result(row.id, DeliveryState(kind), sent=True)
-    return Result(row.id, DeliveryState.SUPERSEDED, superseded_by=batch.newest.id, sent=True)
+    return Result(row.id, DeliveryState.SUPERSEDED, superseded_by=head.id, sent=True)
 
 
 def _failed_test(row: Delivery, attempt: Attempt) -> Result:
@@ -97,9 +98,9 @@ def _failed_test(row: Delivery, attempt: Attempt) -> Result:
 def _unknown(batch: Batch, row: Delivery, *, idempotent: bool) -> Result:
     tries = row.attempts + 1
     if idempotent and tries < MAX_ATTEMPTS:
-        wait_ms = round(backoff_seconds(batch.newest.id, tries) * 1000)
+        wait_ms = round(backoff_seconds(batch.id, tries) * 1000)
         return Result(row.id, DeliveryState.UNKNOWN, wait_ms, sent=True)
-    if idempotent or batch.newest.may_repeat:
+    if idempotent or batch.is_repetition:
         return Result(row.id, DeliveryState.UNKNOWN, sent=True)
     return Result(row.id, DeliveryState.UNKNOWN, REPEAT_UNKNOWN_MS, sent=True)
 

@@ -51,22 +51,32 @@ class Inbox:
             Mount("/static", StaticFiles(directory=FOLDER / "static")),
         ]
         for name, vendor in self._vendors.items():
-            routes += [Route(path, self._endpoint(name, vendor), methods=["POST"]) for path in vendor.ROUTES]
+            for route in vendor.ROUTES:
+                method, _, path = route.rpartition(" ")
+                routes.append(Route(path, self._endpoint(name, vendor), methods=[method or "POST"]))
         self.app = Starlette(routes=routes)
 
     def _endpoint(self, file: str, vendor: Vendor) -> Callable[[Request], object]:
         async def receive(request: Request) -> Response:
             path = request.url.path
-            name = str(request.path_params.get("name", ""))
             incoming = Incoming(
-                path, name, dict(request.headers), await request.body(), time.time_ns() // 1_000_000
+                path,
+                str(request.path_params.get("name", "")),
+                dict(request.headers),
+                await request.body(),
+                time.time_ns() // 1_000_000,
+                dict(request.query_params),
+                str(request.path_params.get("message", "")),
             )
             fault = self.faults.meet(path)
             if fault is not None and fault.status:
                 await asyncio.sleep(fault.delay_seconds)
                 return Response(fault.body, fault.status, fault.headers)
             receipt = vendor.receive(incoming)
-            if receipt.content is not None:
+            if receipt.content is not None and incoming.edits:
+                if not self.messages.edit(file, incoming.edits, receipt):
+                    return Response(status_code=404)
+            elif receipt.content is not None:
                 self._on_message(self.messages.add(file, vendor.KIND, incoming, receipt))
             if fault is not None:
                 # The message was taken: only its answer is late, as when a sender times out after the last byte.
@@ -89,7 +99,8 @@ class Inbox:
         if not since.isdigit():
             return JSONResponse({"error": f"since must be a message's number, not {since!r}"}, 400)
         found = self.messages.find(kind=asked.get("kind", ""), name=asked.get("name", ""), since=int(since))
-        return JSONResponse({"total": self.messages.total, "messages": [m.as_json() for m in found]})
+        counts = {"total": self.messages.total, "edits": self.messages.edits}
+        return JSONResponse({**counts, "messages": [m.as_json() for m in found]})
 
     async def _part(self, request: Request) -> Response:
         message = self.messages.get(request.path_params["number"])

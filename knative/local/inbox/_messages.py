@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 KEPT = 1000
@@ -16,7 +16,7 @@ _REDACTED = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-
 
 @dataclass(frozen=True)
 class Incoming:
-    """One POST as it came: `name` is what the route calls it, header names are lower-case."""
+    """One request as it came: `name` is what the route calls it, header names are lower-case."""
 
     path: str
     name: str
@@ -24,11 +24,17 @@ class Incoming:
     body: bytes
     now: int
     """Epoch milliseconds UTC."""
+    query: Mapping[str, str] = field(default_factory=dict)
+    edits: str = ""
+    """The vendor's id of the message that this one takes the place of; what the route calls `message`."""
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """What the vendor answers. A message is kept when `content` is given, however the answer reads."""
+    """What the vendor answers. A message is kept when `content` is given, however the answer reads.
+
+    `id`: what the vendor calls the message, when it tells.
+    """
 
     status: int
     body: bytes = b""
@@ -36,6 +42,7 @@ class Receipt:
     content: Any = None
     title: str = ""
     """One line of plain text: what a lock screen would show."""
+    id: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,9 @@ class Message:
     """Epoch milliseconds UTC."""
     headers: Mapping[str, str]
     content: Any
+    vendor_id: str = ""
+    before: tuple[str, ...] = ()
+    """Its titles before it was edited, oldest first."""
 
     def as_json(self) -> dict[str, Any]:
         """The public form; headers that carry credentials show stars."""
@@ -65,6 +75,7 @@ class Message:
             "received_at": self.received_at,
             "headers": {k: "***" if k in _REDACTED else v for k, v in self.headers.items()},
             "content": self.content,
+            "before": list(self.before),
         }
 
 
@@ -74,6 +85,7 @@ class Vendor(Protocol):
     KIND: str
     LABEL: str
     ROUTES: tuple[str, ...]
+    """Paths that are posted to; with a method in front, `PATCH /…/{message}`, what edits a message."""
 
     def receive(self, request: Incoming) -> Receipt:
         """Answer as the vendor would, and say what to keep."""
@@ -87,7 +99,7 @@ class Messages:
 
     def __init__(self) -> None:
         self._kept: deque[Message] = deque(maxlen=KEPT)
-        self.total = 0
+        self.total = self.edits = 0
 
     def add(self, vendor: str, kind: str, request: Incoming, receipt: Receipt) -> Message:
         """Keep what a vendor took."""
@@ -102,9 +114,21 @@ class Messages:
             request.now,
             dict(request.headers),
             receipt.content,
+            receipt.id,
         )
         self._kept.append(message)
         return message
+
+    def edit(self, vendor: str, vendor_id: str, receipt: Receipt) -> bool:
+        """Put what a vendor took in the place of an earlier message; False when that is not kept."""
+        for index, kept in enumerate(self._kept):
+            if kept.vendor == vendor and kept.vendor_id == vendor_id:
+                self.edits += 1
+                self._kept[index] = replace(
+                    kept, title=receipt.title, content=receipt.content, before=(*kept.before, kept.title)
+                )
+                return True
+        return False
 
     def find(self, *, kind: str = "", name: str = "", since: int = 0) -> list[Message]:
         """Messages in order of arrival, narrowed by kind, by name and to those after number `since`."""

@@ -50,7 +50,8 @@ class Page:
             }
             for message in messages
         ]
-        kinds = {vendor.KIND: vendor.LABEL for vendor in self._vendors.values()}
+        vendors = sorted(self._vendors.values(), key=lambda vendor: vendor.LABEL.casefold())
+        kinds = {vendor.KIND: vendor.LABEL for vendor in vendors}
         return self._jinja.get_template("page.html").render(cards=cards, kind=kind, kinds=kinds, total=total)
 
     def _card(self, message: Message) -> Markup:

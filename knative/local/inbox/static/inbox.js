@@ -5,13 +5,19 @@ let total = null;
 
 async function refresh() {
   const answer = await fetch("/messages.json?since=999999999");
-  const found = (await answer.json()).total;
+  const counts = await answer.json();
+  const found = counts.total + counts.edits;
   if (total !== null && found !== total) {
     const page = await fetch(location.href);
     const fresh = new DOMParser().parseFromString(await page.text(), "text/html");
     document.title = fresh.title;
     for (const card of [...fresh.querySelectorAll("#messages > article")].reverse()) {
-      if (!document.getElementById(card.id)) {
+      const known = document.getElementById(card.id);
+      if (known && known.dataset.edited !== card.dataset.edited) {
+        card.classList.add("new");
+        known.replaceWith(card);
+      }
+      if (!known) {
         list.querySelector(".empty")?.remove();
         card.classList.add("new");
         list.prepend(card);

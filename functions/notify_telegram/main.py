@@ -1,0 +1,11 @@
+"""Alert event → Telegram. Answers 204 once every outcome is recorded, 503 or 409 when the event should come again."""
+
+from shared import deliver, function
+from shared.events import Event
+from shared.wiring import Wiring
+
+
+@function.cloud_event
+def notify_telegram(event: Event, wiring: Wiring) -> None:
+    """Tell the Telegram channels what is due."""
+    deliver.run(event, "telegram", wiring)
