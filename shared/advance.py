@@ -1,5 +1,6 @@
 """Pure: one series of one rule through one slot, `decide` and then `announce`. Live ticks and previews share it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from shared.announce import Announcement, announce
@@ -63,12 +64,25 @@ def advance(
     before: SeriesState,
     sight: Sight,
     *,
-    silenced: bool,
+    silenced: bool | Callable[[str, int], bool],
     now: Millis,
 ) -> Step:
-    """Decide on what is seen, then compare with what was announced. `now` is the slot."""
+    """Decide on what is seen, then compare with what was announced. `now` is the slot.
+
+    `silenced` may be a question about (series key, severity), where the severity is the one to be told: of an alert
+    that ended, the one that was announced, or that it had. A reading of a slot that isn't newer than the state changes
+    and tells nothing.
+    """
     if sight.reading is None:
         state, transitions = close(before, sight.ended, now)
+    elif now <= before.slot:
+        # Somebody has evaluated this slot or a newer one: what that left is neither changed nor told again.
+        return Step(before, (), Announcement(before, before))
     else:
         state, transitions = decide(deciding, before, sight.reading, now)
-    return Step(before, transitions, announce(announcing, state, transitions, silenced=silenced, now=now))
+    hushed = (
+        silenced
+        if isinstance(silenced, bool)
+        else silenced(state.key, state.level or state.announced or before.level)
+    )
+    return Step(before, transitions, announce(announcing, state, transitions, silenced=hushed, now=now))

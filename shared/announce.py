@@ -8,7 +8,8 @@ resolved.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from shared.model import Change, EventKind, Millis, Phase, SeriesState, Transition
+from shared import flapping
+from shared.model import EventKind, Millis, Phase, SeriesState, Transition
 from shared.policy import AnnouncePolicy
 
 COOLDOWN = "cooldown"
@@ -70,14 +71,15 @@ def announce(
     Call it for every active series in every slot, with no transitions when nothing happened: a hold that ends is
     noticed here. Acknowledging is `acked_level`/`acked_until` in the state; it ends with the alert.
     """
-    state = _without_ended_ack(state, now)
-    state, settled = _track_flapping(policy, state, transitions, now)
-    if _begins_to_flap(policy, state) and not silenced:
+    state, settled = flapping.track(policy, state, transitions, now)
+    hushed = silenced or bool(state.flapping_since)
+    state, ack_ended = _without_ended_ack(state, hushed=hushed, now=now)
+    if not silenced and flapping.begins(policy, state, transitions):
         return _tell_flapping(policy, state, now)
     want = _difference(state)
     if want is None:
         calm = replace(state, owes=False, held_by="")
-        return _remind(policy, calm, silenced=silenced, now=now)
+        return _remind(policy, calm, hushed=hushed, ack_ended=ack_ended, now=now)
     hold = _hold(want, state, silenced=silenced, now=now)
     if hold:
         held = replace(state, owes=True, held_by=hold)
@@ -90,7 +92,9 @@ def _difference(state: SeriesState) -> EventKind | None:
     if state.phase is Phase.FIRING:
         if not state.announced or state.announced_alert != state.alert_id:
             return EventKind.FIRING
-        return EventKind.WORSENED if state.level > state.announced else None
+        # Who acknowledged a level that had fallen below what was told has not seen it rise again.
+        risen = state.level > state.announced or 0 < state.acked_level < state.level
+        return EventKind.WORSENED if risen else None
     return EventKind.RESOLVED if state.announced else None
 
 
@@ -153,51 +157,40 @@ def _superseded(state: SeriesState) -> str:
     return state.announced_alert if state.announced and state.announced_alert != state.alert_id else ""
 
 
-def _remind(policy: AnnouncePolicy, state: SeriesState, *, silenced: bool, now: Millis) -> Announcement:
-    due = max(state.announced_at, state.reminded_at) + policy.repeat_ms
-    if state.phase is not Phase.FIRING or not policy.repeat_ms or now < due:
+def _remind(
+    policy: AnnouncePolicy, state: SeriesState, *, hushed: bool, ack_ended: bool, now: Millis
+) -> Announcement:
+    """Say again what was announced: when it is time, or when nobody has it in hand any more."""
+    due = policy.repeat_ms and now >= max(state.announced_at, state.reminded_at) + policy.repeat_ms
+    if state.phase is not Phase.FIRING or not (due or ack_ended):
         return Announcement(state, state)
     reminded = replace(state, reminded_at=now)
     # A skipped reminder counts as given: the next one is a whole interval away, not due when the hold ends.
-    if silenced or state.acked_level or state.flapping_since:
+    if hushed or state.acked_level:
         return Announcement(reminded, reminded, reason="reminder skipped")
-    return Announcement(reminded, state, EventKind.REMINDER, "reminder due", "", state.alert_id, state.level)
+    # It names the present level, so that is the one from which a rise is news.
+    after = replace(reminded, announced=state.level)
+    reason = "acknowledgement ended" if ack_ended else "reminder due"
+    return Announcement(after, state, EventKind.REMINDER, reason, "", state.alert_id, state.level)
 
 
-def _without_ended_ack(state: SeriesState, now: Millis) -> SeriesState:
-    """An acknowledgement ends with its alert, or at its own end."""
+def _without_ended_ack(state: SeriesState, *, hushed: bool, now: Millis) -> tuple[SeriesState, bool]:
+    """An acknowledgement ends with its alert, or at its own end (second result: it just did, the alert lives on).
+
+    Its end is to be told, so while nothing may be told it stays.
+    """
     if not state.acked_level:
-        return state
-    if state.phase is Phase.FIRING and (not state.acked_until or now < state.acked_until):
-        return state
-    return replace(state, acked_level=0, acked_until=0)
-
-
-# ------------------------------------------------------------------ flapping
-
-_CHANGES = (Change.FIRED, Change.WORSENED, Change.RESOLVED)
-_KEPT_CHANGES = 20
-
-
-def _track_flapping(
-    policy: AnnouncePolicy, state: SeriesState, transitions: Sequence[Transition], now: Millis
-) -> tuple[SeriesState, bool]:
-    """Record changes, forget old ones, and end flapping when it has settled (second result: it just did)."""
-    changes = state.changes + tuple(step.at for step in transitions if step.change in _CHANGES)
-    recent = tuple(at for at in changes if at > now - policy.flap_window_ms)[-_KEPT_CHANGES:]
-    if state.flapping_since and now - max((state.flapping_since, *changes)) >= policy.flap_settle_ms:
-        # What led to flapping was told; the next change after it is news again.
-        return replace(state, flapping_since=0, changes=()), True
-    return replace(state, changes=recent) if recent != state.changes else state, False
-
-
-def _begins_to_flap(policy: AnnouncePolicy, state: SeriesState) -> bool:
-    return not state.flapping_since and len(state.changes) > policy.flap_changes
+        return state, False
+    expired = bool(state.acked_until) and now >= state.acked_until
+    if state.phase is Phase.FIRING and (not expired or hushed):
+        return state, False
+    return replace(state, acked_level=0, acked_until=0), state.phase is Phase.FIRING
 
 
 def _tell_flapping(policy: AnnouncePolicy, state: SeriesState, now: Millis) -> Announcement:
     """One message that names the present state, which thereby is the announced one."""
     firing = state.phase is Phase.FIRING
+    about = state.alert_id or state.announced_alert  # a pending series has no alert of its own yet
     closes = _superseded(state) if firing else (state.announced_alert if state.announced else "")
     after = replace(
         state,
@@ -208,12 +201,12 @@ def _tell_flapping(policy: AnnouncePolicy, state: SeriesState, now: Millis) -> A
         announced_alert=state.alert_id if firing else "",
         announced_at=now,
         reminded_at=0,
+        acked_level=0,
+        acked_until=0,
         cooldown_until=now + policy.cooldown_ms if firing else state.cooldown_until,
     )
     level = state.level if firing else state.announced
-    return Announcement(
-        after, state, EventKind.FLAPPING, "flapping began", "", state.alert_id, level, closes=closes
-    )
+    return Announcement(after, state, EventKind.FLAPPING, "flapping began", "", about, level, closes=closes)
 
 
 # ------------------------------------------------------------------ grouping

@@ -7,11 +7,11 @@ in between is neither lost nor overwritten. Locks are taken in one order: lease,
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from shared import compose
+from shared import compose, facts
 from shared.advance import Sight, Step, advance
 from shared.announce import Announcement, Told, group
 from shared.channels import ChannelBook, Destination
-from shared.errors import NotFound
+from shared.charted import Charts
 from shared.events import Event, event_id, notification_event, sign
 from shared.model import (
     AlertFacts,
@@ -19,14 +19,14 @@ from shared.model import (
     ChannelRef,
     EventKind,
     Millis,
-    MonitorFacts,
     Notification,
     Phase,
-    RuleFacts,
     SeriesState,
 )
 from shared.rulebook import RuleBook, RuleEntry
 from shared.series import parse_series_key
+from shared.silences import Quiet
+from shared.silencing import silenced
 from shared.store import alerts, deliveries, outbox, states, ticks
 from shared.store.deliveries import NewDelivery
 from shared.store.engine import Tx
@@ -42,10 +42,12 @@ class Commission:
 
     claimed: Claim
     book: RuleBook
+    quiet: Quiet
     channels: ChannelBook
     keys: dict[str, bytes]
     tenant: str
     slot: Millis
+    charts: Charts = field(default_factory=dict)
     _destinations: dict[tuple[str, ...] | None, list[Destination]] = field(default_factory=dict)
 
     def destinations(self, names: tuple[str, ...] | None) -> list[Destination]:
@@ -64,6 +66,8 @@ class Outcome:
     deliveries: list[NewDelivery] = field(default_factory=list)
     counters: dict[str, RuleCounter] = field(default_factory=dict)
     announced: list[str] = field(default_factory=list)
+    past: Mapping[str, alerts.Episode] = field(default_factory=dict)
+    """Earlier alerts of a series that something is told about."""
 
     @property
     def transitions(self) -> int:
@@ -84,7 +88,7 @@ def commit_chunk(tx: Tx, commission: Commission, chunk: Chunk) -> Outcome:
                     entry.announce,
                     locked.get(sight.ref, sight.unknown()),
                     sight,
-                    silenced=False,
+                    silenced=silenced(commission.quiet, commission.book, entry),
                     now=commission.slot,
                 )
                 for sight in sights
@@ -94,7 +98,8 @@ def commit_chunk(tx: Tx, commission: Commission, chunk: Chunk) -> Outcome:
     ]
     telling = [entry.rule_id for entry, steps in decided if any(step.announcement.tell for step in steps)]
     counters = states.lock_counters(tx, telling) if telling else {}
-    outcome = Outcome()
+    said = [step.announcement for _, steps in decided for step in steps if step.announcement.tell]
+    outcome = Outcome(past=alerts.episodes(tx, facts.earlier(said)))
     for entry, steps in decided:
         _tell_rule(commission, entry, steps, counters.get(entry.rule_id), outcome)
     _write(tx, outcome)
@@ -133,12 +138,12 @@ def _add_notification(
     commission: Commission, entry: RuleEntry, told: Told, seq: int, outcome: Outcome
 ) -> None:
     places = commission.destinations(entry.channels)
-    shown = _shown(commission.book, told.announcements)
+    shown = facts.shown(commission.book, told.announcements)
     refs = dict.fromkeys((place.kind, place.channel) for place in places)
-    made, facts = compose.notification(
+    made, frozen = compose.notification(
         event_id=event_id(commission.tenant, entry.rule_id, seq),
         tenant=commission.tenant,
-        rule=_rule_facts(entry),
+        rule=facts.rule_facts(entry),
         monitor=shown.monitor,
         event=told.kind,
         seq=seq,
@@ -146,80 +151,18 @@ def _add_notification(
         told=[
             item
             for announcement in told.announcements
-            for item in _told_alerts(told.kind, announcement, shown.names)
+            for item in facts.told_alerts(told.kind, announcement, shown.names, outcome.past)
         ],
         channels=[ChannelRef(kind=kind, name=name) for kind, name in refs],
+        charts=commission.charts,
     )
     event = sign(notification_event(made, at=commission.slot), commission.keys)
-    outcome.notifications.append((made, facts, event))
+    outcome.notifications.append((made, frozen, event))
     outcome.deliveries += deliveries.new(made, [(p.kind, p.channel, p.recipient) for p in places])
     if told.kind in (EventKind.FIRING, EventKind.FLAPPING):
         outcome.announced += [
             said.alert_id for said in told.announcements if said.alert_id == said.state.announced_alert
         ]
-
-
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """How a notification says where its series are: by its one monitor, or by a name before each series."""
-
-    monitor: MonitorFacts
-    names: Mapping[str, str]
-
-
-def _shown(book: RuleBook, told: Sequence[Announcement]) -> _Shown:
-    monitors = {monitor_id: _monitor_facts(book, monitor_id) for monitor_id in map(_monitor_id, told)}
-    if len(monitors) == 1:
-        return _Shown(next(iter(monitors.values())), {})
-    return _Shown(MonitorFacts(), {name: facts.name or name for name, facts in monitors.items()})
-
-
-def _monitor_id(said: Announcement) -> str:
-    return parse_series_key(said.state.key)[0]
-
-
-def _told_alerts(kind: EventKind, announcement: Announcement, names: Mapping[str, str]) -> list[compose.Told]:
-    """The alert that is told, and an earlier one of the same series whose end nobody was told."""
-    state = announcement.before
-    name = names.get(_monitor_id(announcement), "")
-    told = compose.Told(
-        state,
-        name,
-        announcement.alert_id,
-        kind,
-        announcement.level,
-        state.reason if kind is EventKind.RESOLVED else announcement.reason,
-        state.ended_at if state.phase is Phase.OK else None,
-    )
-    if announcement.closes in ("", announcement.alert_id):
-        return [told]
-    closed = compose.Told(
-        state, name, announcement.closes, EventKind.RESOLVED, state.announced, "fired again", state.slot
-    )
-    return [told, closed]
-
-
-def _rule_facts(entry: RuleEntry) -> RuleFacts:
-    return RuleFacts(
-        id=entry.rule_id,
-        title=entry.title,
-        description=entry.description,
-        condition=dict(entry.condition),
-        condition_text=entry.condition_text,
-        threshold=entry.threshold,
-        runbook_url=entry.runbook_url,
-        labels=dict(entry.labels),
-    )
-
-
-def _monitor_facts(book: RuleBook, monitor_id: str) -> MonitorFacts:
-    try:
-        monitor = book.monitor(monitor_id)
-    except NotFound:  # it was deleted, and what it left behind is being closed
-        return MonitorFacts(id=monitor_id)
-    return MonitorFacts(
-        id=monitor.id, name=monitor.name, measurement=monitor.measurement, labels=dict(monitor.labels)
-    )
 
 
 def _write(tx: Tx, outcome: Outcome) -> None:

@@ -6,6 +6,7 @@ Facts are frozen here, at the moment of the transition, so that a retry never te
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shared.charted import Charts
 from shared.model import (
     AlertFacts,
     ChannelRef,
@@ -21,6 +22,8 @@ from shared.series import parse_series_key, series_text
 
 MAX_ALERTS = 100
 """How many alerts one event carries; the count tells of the rest, and the outbox links them all."""
+
+NO_CHARTS: Charts = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ def alert_facts(told: Told) -> AlertFacts:
     return AlertFacts(
         id=told.alert_id,
         series=": ".join(filter(None, (told.monitor, series_text(state.key, "")))),
+        series_id=state.series_id,
         event=told.event,
         severity=Severity(max(told.level, Severity.INFO)),
         value=state.value,
@@ -69,11 +73,13 @@ def notification(
     slot: Millis,
     told: Sequence[Told],
     channels: Sequence[ChannelRef],
+    charts: Charts = NO_CHARTS,
 ) -> tuple[Notification, tuple[AlertFacts, ...]]:
     """The notification, with the worst alerts first, and the facts of all its alerts, however many."""
     facts = tuple(
         sorted((alert_facts(item) for item in told), key=lambda alert: (-alert.severity, alert.series))
     )
+    facts = _charted(facts, rule.id, charts)
     worst = max((alert.severity for alert in facts), default=Severity.INFO)
     made = Notification(
         id=event_id,
@@ -89,3 +95,13 @@ def notification(
         channels=tuple(channels),
     )
     return made, facts
+
+
+def _charted(facts: tuple[AlertFacts, ...], rule_id: str, charts: Charts) -> tuple[AlertFacts, ...]:
+    """The facts, with the points of the first alert that has a chart."""
+    for place, alert in enumerate(facts[:MAX_ALERTS]) if charts else ():
+        points = charts.get((rule_id, alert.series_id))
+        if points:
+            charted = alert.model_copy(update={"points": points})
+            return (*facts[:place], charted, *facts[place + 1 :])
+    return facts

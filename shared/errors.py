@@ -11,6 +11,7 @@
     ├── Fenced              a newer tick took over; this one must stop and write nothing more
     ├── Refused             the database takes everything else, but not this row
     └── QueryFailed         the metric store answered a query with an error or a partial result
+        └── NotNow         it gave no complete answer in time; asking again at once would only take more of it
 
 An exception that is not in this tree is a bug and is left to surface.
 """
@@ -96,3 +97,7 @@ class Refused(TocsinError):
 
 class QueryFailed(TocsinError):
     """The metric store answered with an error, with part of the data, or not in time; carries its words."""
+
+
+class NotNow(QueryFailed):
+    """Asking the same, or a part of it, again at once would be in vain: too late, too busy, no right to ask."""

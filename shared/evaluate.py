@@ -1,18 +1,26 @@
 """Shell: samples → sights → committed states, alerts and notifications. Gather, decide, commit."""
 
+import gc
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from time import perf_counter
 
 from shared.advance import Sight, Step, advance
+from shared.charted import Charts
 from shared.commit import Chunk, Commission, commit_chunk
 from shared.errors import Refused
 from shared.events import Tick
-from shared.gather import Gathered, Memory, Ports, gather, stage
+from shared.gather import LOOKING, Memory, Ports, gather, stage
+from shared.gathered import Gathered
 from shared.health import Troubles
-from shared.model import EventKind, SeriesState
+from shared.history import charts
+from shared.model import EventKind, Health, RuleHealth, SeriesState
+from shared.reads import USUAL_MS
 from shared.rulebook import RuleBook, RuleEntry
 from shared.series import series_text
-from shared.store import states, ticks
+from shared.silencing import silenced
+from shared.store import forgotten, states, ticks, troubles
 from shared.store.engine import Store, Tx
 from shared.store.ticks import Claim, TickReport
 
@@ -24,11 +32,26 @@ log = logging.getLogger("tocsin.evaluate")
 
 def run(tick: Tick, claimed: Claim, ports: Ports, report: TickReport) -> None:
     """Evaluate the claimed slot and commit what changed; raises Fenced when a newer tick took over."""
-    gathered = gather(tick, ports, report)
+    began = perf_counter()
+    with _uncollected():
+        gathered = gather(tick, ports, report)
     with stage(report, "decide"):
-        chunks = _chunks(gathered, _decided(gathered, ports.store, tick.slot))
+        steps = _decided(gathered, ports.store, tick.slot)
+        chunks = _chunks(gathered, steps)
+    with stage(report, "chart"):
+        left = tick.interval_seconds * LOOKING - (perf_counter() - began)
+        drawn = _charts(tick, ports, gathered, steps, left)
     ports.channels.refresh()
-    commission = Commission(claimed, gathered.book, ports.channels, ports.keys, ports.store.tenant, tick.slot)
+    commission = Commission(
+        claimed,
+        gathered.book,
+        gathered.quiet,
+        ports.channels,
+        ports.keys,
+        ports.store.tenant,
+        tick.slot,
+        drawn,
+    )
     with stage(report, "commit"):
         for chunk in chunks:
             _commit(ports, commission, chunk, gathered.troubles, report)
@@ -36,9 +59,23 @@ def run(tick: Tick, claimed: Claim, ports: Ports, report: TickReport) -> None:
         _commit_looks(tick, claimed, ports, gathered)
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the garbage collector: reading makes a million objects, none of them in a cycle, and for every so many
+    of them it would walk through the whole rule book to find that out."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def preview(tick: Tick, ports: Ports, report: TickReport) -> None:
     """Gather and decide without a claim; nothing is written, what would be told is logged."""
-    gathered = gather(tick, ports, report)
+    with _uncollected():
+        gathered = gather(tick, ports, report)
     for step in _decided(gathered, ports.store, tick.slot):
         report.transitions += len(step.transitions)
         if step.announcement.tell is not None:
@@ -63,10 +100,25 @@ def _decided(gathered: Gathered, store: Store, slot: int) -> list[Step]:
     for ref, sight in gathered.sights.items():
         entry = gathered.book.entry(sight.rule_id)
         before = gathered.active.get(ref) or stored.get(ref) or sight.unknown()
-        step = advance(entry.decide, entry.announce, before, sight, silenced=False, now=slot)
+        hushed = silenced(gathered.quiet, gathered.book, entry)
+        step = advance(entry.decide, entry.announce, before, sight, silenced=hushed, now=slot)
         if step.matters:
             steps.append(step)
     return steps
+
+
+def _charts(tick: Tick, ports: Ports, gathered: Gathered, steps: Sequence[Step], seconds: float) -> Charts:
+    """The points of what will be told, as far as they come in this time."""
+    known = ports.memory("evaluate", Memory).known
+    stop = tick.slot - int(ports.settings.lateness_seconds * 1000)
+    return charts(
+        gathered.book,
+        steps,
+        ports.metrics,
+        lambda group: known[group].every_ms if group in known else USUAL_MS,
+        stop,
+        seconds,
+    )
 
 
 def _chunks(gathered: Gathered, steps: Sequence[Step]) -> list[list[tuple[RuleEntry, list[Sight]]]]:
@@ -89,23 +141,21 @@ def _chunks(gathered: Gathered, steps: Sequence[Step]) -> list[list[tuple[RuleEn
 # ------------------------------------------------------------------ commit
 
 
-def _commit(
-    ports: Ports, commission: Commission, chunk: Chunk, troubles: Troubles, report: TickReport
-) -> None:
+def _commit(ports: Ports, commission: Commission, chunk: Chunk, found: Troubles, report: TickReport) -> None:
     """Commit a chunk; when the database refuses it, each of its rules apart, so that only the bad one stays out."""
     try:
         outcome = ports.store.write(lambda tx: commit_chunk(tx, commission, chunk))
     except Refused as error:
         if len(chunk) > 1:
             for rule in chunk:
-                _commit(ports, commission, [rule], troubles, report)
+                _commit(ports, commission, [rule], found, report)
             return
         ((entry, _sights),) = chunk
         log.warning(
             "rule %s could not be committed: %s", entry.rule_id, error, extra={"rule_id": entry.rule_id}
         )
         report.trouble(str(error))
-        troubles.refused(entry.rule_id, str(error))
+        found.refused(entry.rule_id, str(error))
         return
     report.transitions += outcome.transitions
     report.notifications += len(outcome.notifications)
@@ -122,24 +172,53 @@ def _commit(
 def _commit_looks(tick: Tick, claimed: Claim, ports: Ports, gathered: Gathered) -> None:
     """Record new series, the health of rules where it changed, and when each group was looked at."""
     seen = ports.memory("evaluate", Memory).seen
+    kept = [(look, look.seen(gathered.forgotten)) for look in gathered.looks]
     fresh = [
-        (look, seen.fresh(ports.store, look.group, look.readings, look.crowded, tick.slot))
-        for look in gathered.looks
+        (look, some, seen.fresh(ports.store, look.group, look.readings, some, tick.slot))
+        for look, some in kept
     ]
-    rows = [row for _, part in fresh for row in part]
-    troubled = ports.store.read(states.troubled)
-    changed = gathered.troubles.changes(troubled, gathered.book, tick.slot)
+    rows = [row for _, _, part in fresh for row in part]
+    again = [ref for look in gathered.looks for ref in gathered.forgotten.sent_again(look.readings)]
     turns = gathered.troubles.group_rows((look.group for look in gathered.looks), tick.slot)
 
-    def write(tx: Tx) -> None:
+    def write(tx: Tx) -> dict[str, RuleHealth]:
         ticks.hold(tx, claimed)
         states.see_series(tx, rows, tick.slot)
-        states.set_health(tx, changed)
+        forgotten.sent_again(tx, again)
+        changed = _write_health(tx, gathered, tick.slot)
         ticks.groups_evaluated(tx, turns)
+        return changed
 
-    ports.store.write(write)
-    for look, part in fresh:
-        seen.remember(look.group, look.readings, look.crowded, part, tick.slot)
+    _log_errors(ports.store.write(write), tick.slot)
+    for look, some, part in fresh:
+        seen.remember(look.group, look.readings, some, part, tick.slot)
+
+
+def _log_errors(changed: Mapping[str, RuleHealth], slot: int) -> None:
+    """Say once that rules can't be evaluated, when that begins: a line for each reason, because a metric store that
+    is down is the same one for 100,000 rules."""
+    begun: dict[str, list[str]] = {}
+    for rule_id, found in changed.items():
+        if found.health is Health.ERROR and found.since == slot:
+            begun.setdefault(found.reason, []).append(rule_id)
+    for why, rules in begun.items():
+        more = f" and {len(rules) - 1} more" if len(rules) > 1 else ""
+        extra = {"rule_id": rules[0], "rules": len(rules), "slot": slot}
+        log.warning("rule %s%s can't be evaluated: %s", rules[0], more, why, extra=extra)
+
+
+def _write_health(tx: Tx, gathered: Gathered, slot: int) -> dict[str, RuleHealth]:
+    """Write what changed, and return it."""
+    found = gathered.troubles
+    stored = troubles.parts(tx)
+    if rules := {rule_id for rule_id, _ in found.news(stored)}:
+        # Shards that look at other groups of these rules wait here, and then see what this one wrote.
+        states.lock_counters(tx, sorted(rules))
+        stored = troubles.parts(tx)
+        troubles.save(tx, found.news(stored))
+    changed = found.changes(states.troubled(tx), stored, gathered.book, slot)
+    states.set_health(tx, changed)
+    return changed
 
 
 def _log_told(book: RuleBook, rule_id: str, kind: EventKind, state: SeriesState, verb: str) -> None:

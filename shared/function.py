@@ -99,7 +99,7 @@ def _refuse_wrong_settings() -> None:
     """A wrong variable or channels file ends the process at its start, with its name, and not the first event."""
     chosen = settings()
     try:
-        _ = process_wiring().keys
+        _ = process_wiring().keys, process_wiring().link_keys
         if chosen.channels_file is not None:
             _ = process_wiring().channels
     except InvalidInput as error:

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from shared.model import MonitorRow
+from shared.model import Millis, MonitorRow
 from shared.plan import Batch, Compiled, QueryGroup, Shape, Signature
+from shared.series import series_key
 
 GroupKey = tuple[str, str, str]
 """(source, database, measurement)"""
@@ -22,20 +23,24 @@ GroupKey = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class MonitorEntry:
-    """One monitor of the book. `where` maps a tag to its alternatives (one value: a tuple of one).
-
-    `filter_tags` and `key_tags` are sorted, `filter_values` goes with `filter_tags`.
+    """One monitor of the book. `filter_tags` and `key_tags` are sorted; `filter_values` goes with `filter_tags`, and
+    holds each tag's alternatives (one value: a tuple of one).
     """
 
     id: str
     name: str
     group: GroupKey
-    where: Mapping[str, tuple[str, ...]]
     key_tags: tuple[str, ...]
     filter_tags: tuple[str, ...]
     filter_values: tuple[tuple[str, ...], ...]
     kind: str
     labels: Mapping[str, str]
+    created_at: Millis = 0
+
+    @property
+    def where(self) -> Mapping[str, tuple[str, ...]]:
+        """Each tag of the filter → its alternatives."""
+        return dict(zip(self.filter_tags, self.filter_values, strict=True))
 
     @property
     def source(self) -> str:
@@ -51,6 +56,16 @@ class MonitorEntry:
     def measurement(self) -> str:
         """The measurement it writes."""
         return self.group[2]
+
+    @property
+    def stand_in(self) -> str:
+        """The series key to speak of the monitor by when none of its series was ever seen: the one series that the
+        filter pins, else a key without tags."""
+        where = self.where
+        pinned = [(tag, where.get(tag, ())) for tag in self.key_tags]
+        if any(len(values) != 1 for _, values in pinned):
+            return series_key(self.id, ())
+        return series_key(self.id, ((tag, values[0]) for tag, values in pinned))
 
 
 Target = tuple[str, MonitorEntry, Compiled]
@@ -76,6 +91,7 @@ class _BatchParts:
             np.array(self.wheres, np.int64),
             np.array(self.numbers, np.float64).reshape(len(self.targets), -1),
             tuple(self.texts),
+            compiled.asks,
         )
 
 
@@ -154,37 +170,39 @@ def _shape(filter_tags: tuple[str, ...], key_tags: tuple[str, ...], parts: _Shap
 # ------------------------------------------------------------------ monitors
 
 
-def read_monitor(row: MonitorRow, parsed: dict[str, Any]) -> MonitorEntry | None:
+def read_monitor(row: MonitorRow, parsed: dict[Any, Any]) -> MonitorEntry | None:
     """The monitor of a row; None if it can't be read (its rules then say that it does not exist).
 
-    `parsed` keeps JSON that many rows share; pass the same dict for all rows.
+    `parsed` keeps what many rows have alike, JSON and tuples; pass the same dict for all rows.
     """
+    alike = parsed.setdefault
     try:
         where = json.loads(row.filter)
         for text in (row.key, row.labels):
             if text not in parsed:
                 parsed[text] = json.loads(text)
-        tags = tuple(sorted(where))
+        tags, group = tuple(sorted(where)), (row.source, row.database, row.measurement)
+        keys = tuple(sorted(parsed[row.key]))
         values = tuple(_alternatives(where[tag]) for tag in tags)
         if not _only_texts(chain(*values, parsed[row.key], parsed[row.labels].values())):
             return None
         return MonitorEntry(
             row.id,
             row.name,
-            (row.source, row.database, row.measurement),
-            dict(zip(tags, values, strict=True)),
-            tuple(sorted(parsed[row.key])),
-            tags,
+            alike(group, group),
+            alike(keys, keys),
+            alike(tags, tags),
             values,
             row.kind,
             parsed[row.labels],
+            row.created_at,
         )
     except (ValueError, TypeError, KeyError, AttributeError, IndexError):
         return None
 
 
 def _only_texts(values: Iterable[object]) -> bool:
-    return all(isinstance(value, str) for value in values)
+    return set(map(type, values)) <= {str}
 
 
 def _alternatives(value: str | list[str]) -> tuple[str, ...]:

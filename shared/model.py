@@ -152,6 +152,16 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class ForgottenSeries:
+    """A series that somebody said is gone for good: its rule looks at no point of it up to `at`."""
+
+    rule_id: str
+    series_id: str
+    key: str
+    at: Millis
+
+
+@dataclass(frozen=True, slots=True)
 class SeriesState:
     """What is known of one (rule, series) between ticks: one row of table `states`. All times are slots.
 
@@ -239,6 +249,7 @@ class AlertFacts(Payload):
 
     id: str
     series: str = ""
+    series_id: str = ""
     event: EventKind
     severity: SeverityField
     value: float | None = None
@@ -358,6 +369,7 @@ class MonitorRow:
     kind: str
     labels: str
     deleted: bool
+    created_at: Millis = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,6 +391,7 @@ class RuleRow:
     runbook_url: str
     enabled: bool
     deleted: bool
+    created_at: Millis = 0
 
 
 @dataclass(frozen=True, slots=True)

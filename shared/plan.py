@@ -9,12 +9,24 @@ Laid out by `layout`, read by `readings`. Plain data: nothing here reads, decide
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Signature = tuple[Hashable, ...]
+
+
+class Ask(NamedTuple):
+    """One call that a condition will make: `Cells.aggregate(field, aggregation, window_ms, before_ms)`.
+
+    The window is `[stop - before_ms - window_ms, stop - before_ms)`. A comparison of texts asks for "text".
+    """
+
+    field: str
+    aggregation: str
+    window_ms: int
+    before_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,26 +36,41 @@ class Compiled:
     `signature` is everything that must be equal for two rules to share one vectorised call (field, aggregation,
     window …); `numbers` and `texts` are what may differ (operator, thresholds) and always have the same length
     within one signature. `expects` says that a known series without points can breach (its absence is a reading),
-    so the shell has to look at the expected series of such rules. Durations are milliseconds.
+    so the shell has to look at the expected series of such rules, and at monitors of which no series was ever seen
+    once `grace_ms` have passed since rule and monitor were made. `asks` are the very calls that `measure` will make
+    on its cells; they follow from the signature. Durations are milliseconds.
     """
 
     type: str
     signature: Signature
     numbers: tuple[float, ...]
     texts: tuple[str, ...]
-    fields: tuple[str, ...]
-    lookback_ms: int
+    asks: tuple[Ask, ...]
     for_ms: int = 0
     keep_firing_ms: int = 0
     no_data: Literal["keep", "alert", "ok"] = "keep"
     expects: bool = False
+    grace_ms: int = 0
     threshold: float | None = None
 
     def __post_init__(self) -> None:
         """TypeError for what a stored condition of the wrong types comes to: columns would mix it with the others."""
-        times = (self.lookback_ms, self.for_ms, self.keep_firing_ms)
-        if not all(type(ms) is int for ms in times) or not all(type(name) is str for name in self.fields):
-            raise TypeError("durations must be whole numbers, and fields names")
+        for ms in (self.for_ms, self.keep_firing_ms, self.grace_ms):
+            if type(ms) is not int:
+                raise TypeError("durations must be whole numbers")
+        for field_name, _, window_ms, before_ms in self.asks:
+            if type(field_name) is not str or type(window_ms) is not int or type(before_ms) is not int:
+                raise TypeError("durations must be whole numbers, and fields names")
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What the condition reads, in the order in which it asks."""
+        return tuple(dict.fromkeys(ask.field for ask in self.asks))
+
+    @property
+    def lookback_ms(self) -> int:
+        """How far back the condition looks."""
+        return max(ask.window_ms + ask.before_ms for ask in self.asks)
 
 
 @dataclass(frozen=True)
@@ -51,7 +78,7 @@ class Batch:
     """Targets of one signature: `targets[i]` indexes the group's targets, `wheres[i]` the shape's where-sets.
 
     `numbers` has one row per target; `texts` has one tuple per target (all empty when the signature has none).
-    `fields` and `lookback_ms` follow from the signature.
+    `fields`, `lookback_ms` and `asks` follow from the signature.
     """
 
     type: str
@@ -62,6 +89,7 @@ class Batch:
     wheres: NDArray[np.int64]
     numbers: NDArray[np.float64]
     texts: tuple[tuple[str, ...], ...]
+    asks: tuple[Ask, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,8 @@ class RuleEntry:
 
     `error` is empty, or why no query group evaluates the rule.
     `expects`: look at the expected series of this rule that are absent in a slot (`Readings.absent`), because for
-    them a missing point means something (`no_data: alert`, absence, a count). `ended` is empty, or why the rule is
+    them a missing point means something (`no_data: alert`, absence, a count). `created_at` in epoch ms.
+    `ended` is empty, or why the rule is
     no longer evaluated: `rule deleted` or `rule disabled`.
     """
 
@@ -73,5 +74,6 @@ class RuleEntry:
     decide: DecidePolicy
     announce: AnnouncePolicy
     expects: bool = False
+    created_at: int = 0
     error: str = ""
     ended: str = ""

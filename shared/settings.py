@@ -1,13 +1,19 @@
 """Typed settings from the environment (prefix TOCSIN_); a wrong value fails at start with one clear error."""
 
+import json
 import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+DEFAULT_SOURCE = "default"
+OWN_SOURCE = "self"
+"""Tocsin's own numbers: always there, without a setting."""
 
 
 class Settings(BaseSettings):
@@ -23,6 +29,9 @@ class Settings(BaseSettings):
         SecretStr("embedded:///metrics.db"), description="where monitors write points"
     )
     metrics_token: SecretStr = Field(SecretStr(""), description="token of the metric store, if it wants one")
+    metrics_sources: SecretStr = Field(
+        SecretStr(""), description="further metric stores: a JSON object, name → URL or {url, token}"
+    )
     redis_url: SecretStr = Field(SecretStr(""), description="empty: run without Redis")
     channels_file: Path | None = Field(None, description="YAML file with the channels")
     secrets_dir: Path | None = Field(None, description="folder with one file per channel secret")
@@ -31,6 +40,10 @@ class Settings(BaseSettings):
         SecretStr(""), description="signing keys `id:base64[,id:base64]`; the first signs"
     )
     public_url: str = Field("", description="where people reach Tocsin; empty: messages carry no links")
+    link_keys: SecretStr = Field(
+        SecretStr(""), description="keys of acknowledge links; empty: derived from the event keys"
+    )
+    link_hours: float = Field(72, ge=1, le=720, description="how long an acknowledge link works")
     lateness_seconds: float = Field(10, ge=0, le=600, description="how long points may take to arrive")
     max_skew_intervals: int = Field(2, ge=1, description="how far a slot may be from the database's clock")
     heartbeat_url: SecretStr = Field(SecretStr(""), description="called after every good tick")
@@ -51,6 +64,12 @@ class Settings(BaseSettings):
             raise ValueError("valid are sqlite:///FILE and mysql+pymysql://USER:PASSWORD@HOST:3306/DATABASE")
         return url
 
+    @field_validator("metrics_sources")
+    @classmethod
+    def _readable_sources(cls, text: SecretStr) -> SecretStr:
+        _sources(text.get_secret_value())
+        return text
+
     @field_validator("tenant")
     @classmethod
     def _short_word(cls, tenant: str) -> str:
@@ -67,9 +86,49 @@ class Settings(BaseSettings):
         return url
 
     @property
+    def sources(self) -> Mapping[str, "Source"]:
+        """The metric stores of `metrics_url` and `metrics_sources` by their names."""
+        default = Source(url=self.metrics_url, token=self.metrics_token)
+        return {DEFAULT_SOURCE: default, **_sources(self.metrics_sources.get_secret_value())}
+
+    @property
     def hosts(self) -> frozenset[str]:
         """`allowed_hosts` as a set of lower-case host names."""
         return frozenset(host.strip().lower() for host in self.allowed_hosts.split(",") if host.strip())
+
+
+class Source(BaseModel):
+    """One metric store that monitors may name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: SecretStr
+    token: SecretStr = SecretStr("")
+
+
+def _sources(text: str) -> dict[str, Source]:
+    """The named stores. Raises ValueError that repeats no URL and no token."""
+    if not text.strip():
+        return {}
+    try:
+        found = json.loads(text)
+        if not isinstance(found, dict):
+            raise TypeError
+        return {
+            _source_name(name): Source.model_validate(given if isinstance(given, dict) else {"url": given})
+            for name, given in found.items()
+        }
+    except (json.JSONDecodeError, TypeError, ValidationError):
+        shape = '{"NAME": "URL", "OTHER": {"url": "URL", "token": "TOKEN"}}'
+        raise ValueError(f"expected a JSON object: {shape}") from None
+
+
+def _source_name(name: str) -> str:
+    if name in (DEFAULT_SOURCE, OWN_SOURCE) or not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,62}", name):
+        raise ValueError(
+            "the names of sources are lower-case letters, digits, _ and -; default and self are taken"
+        )
+    return name
 
 
 class SettingsError(SystemExit):

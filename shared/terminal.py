@@ -5,6 +5,7 @@ Knows no command and no table of the database; whatever it is given, it prints.
 
 import dataclasses
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -19,9 +20,10 @@ from rich.table import Table
 from rich.text import Text
 
 from shared.errors import InvalidInput
-from shared.manage import seconds_of
+from shared.manage.words import seconds_of
 from shared.model import Millis, Severity
 
+_UTC = re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ")
 _STYLES = {
     "critical": "bold red",
     "high": "red",
@@ -103,6 +105,27 @@ def when(time: Millis | None) -> str:
     local = datetime.fromtimestamp(time / 1000, UTC).astimezone()
     offset = local.strftime("%z")
     return f"{local:%Y-%m-%d %H:%M:%S} {offset[:3]}:{offset[3:5]}"
+
+
+def times(name: str, given: Iterable[Millis | None]) -> tuple[str, list[str]]:
+    """A column of times, its heading and its cells: a day that all have in common is said once, in the heading."""
+    cells = [when(time) for time in given]
+    days = {(cell[:10], cell[20:]) for cell in cells if cell}
+    if len(days) != 1:
+        return name, cells
+    ((day, offset),) = days
+    return f"{name}\n{day} {offset}", [cell[11:19] for cell in cells]
+
+
+def local(text: str) -> str:
+    """The text with its UTC times, such as `2030-01-31 12:03:30Z`, as all other times are shown here."""
+    return _UTC.sub(_local, text)
+
+
+def _local(found: re.Match[str]) -> str:
+    with suppress(ValueError):  # then it only looks like a time
+        return when(int(datetime.fromisoformat(found[0]).timestamp() * 1000))
+    return found[0]
 
 
 def lasting(seconds: float) -> str:

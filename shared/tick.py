@@ -43,7 +43,14 @@ def run(tick: Tick, ports: Ports) -> TickReport | None:
     if claimed is None:
         log.info("slot %s is done or taken", clock_text(tick.slot), extra={"slot": tick.slot})
         return None
-    report = TickReport(shard=shard, slot=tick.slot, started_at=now, skipped=claimed.skipped)
+    report = TickReport(
+        shard=shard,
+        slot=tick.slot,
+        started_at=now,
+        interval_ms=tick.interval_seconds * 1000,
+        lateness_ms=int(ports.settings.lateness_seconds * 1000),
+        skipped=claimed.skipped,
+    )
     if _work(tick, claimed, ports, report):
         _heartbeat(ports.settings.heartbeat_url.get_secret_value())
     return report

@@ -6,12 +6,14 @@ Imports stay inside the properties: a notify function must not pay for numpy, no
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from pydantic import SecretStr
+
 from shared.errors import InvalidInput
-from shared.settings import Settings, settings
+from shared.settings import DEFAULT_SOURCE, OWN_SOURCE, Settings, settings
 
 if TYPE_CHECKING:
     from shared.broker import Broker
@@ -64,22 +66,42 @@ class Wiring:
         return self._once("store", make)
 
     def metrics(self, source: str = "default") -> "MetricStore":
-        """The metric store that monitors of this source write to."""
+        """The metric store that monitors of this source write to; `self` are Tocsin's own numbers.
 
-        def make() -> "MetricStore":
-            from shared.metrics import open_metrics
-
-            if source != "default":
-                raise InvalidInput(
-                    "source", source, "only 'default' is configured", "It is set by TOCSIN_METRICS_URL"
-                )
-            return open_metrics(
-                self.settings.metrics_url.get_secret_value(),
-                self.settings.metrics_token.get_secret_value(),
-                self.settings.state_dir,
-            )
-
+        Raises InvalidInput for a name that is not configured.
+        """
+        make = self._own_metrics if source == OWN_SOURCE else partial(self._open_metrics, source)
         return self._once(f"metrics {source}", make)
+
+    def _open_metrics(self, source: str) -> "MetricStore":
+        from shared.metrics import SETTING, open_metrics
+
+        known = self.settings.sources
+        if source not in known:
+            valid = f"valid are {', '.join([*known, OWN_SOURCE])}"
+            raise InvalidInput("source", source, valid, "More are set by TOCSIN_METRICS_SOURCES")
+        return open_metrics(
+            known[source].url.get_secret_value(),
+            known[source].token.get_secret_value(),
+            self.settings.state_dir,
+            SETTING if source == DEFAULT_SOURCE else "TOCSIN_METRICS_SOURCES",
+        )
+
+    def _own_metrics(self) -> "MetricStore":
+        from shared.metrics.own import OwnRows, OwnStore
+        from shared.store import own
+
+        def rows(name: str, start: int, stop: int) -> "Sequence[own.Row]":
+            kinds = {channel.name: channel.kind for channel in self.channels.channels}
+            return self.store.read(lambda tx: own.read(tx, name, own.Asked(start, stop, kinds)))
+
+        return OwnStore(
+            {
+                name: OwnRows(one.tags, one.fields, partial(rows, name))
+                for name, one in own.MEASUREMENTS.items()
+            },
+            ping=lambda: self.store.read(lambda tx: tx.now()),
+        )
 
     @property
     def leases(self) -> "Leases":
@@ -124,17 +146,18 @@ class Wiring:
     def keys(self) -> dict[str, bytes]:
         """The keys that sign and verify events."""
 
+        return self._once("keys", lambda: _keys("TOCSIN_EVENT_KEYS", self.settings.event_keys))
+
+    @property
+    def link_keys(self) -> dict[str, bytes]:
+        """The keys that sign and verify acknowledge links."""
+
         def make() -> dict[str, bytes]:
-            from shared.events import parse_keys
+            from shared import ack_links
 
-            try:
-                return parse_keys(self.settings.event_keys.get_secret_value())
-            except ValueError as error:
-                raise InvalidInput(
-                    "TOCSIN_EVENT_KEYS", "***", f"expected id:base64[,id:base64]: {error}"
-                ) from None
+            return ack_links.keys(_keys("TOCSIN_LINK_KEYS", self.settings.link_keys), self.keys)
 
-        return self._once("keys", make)
+        return self._once("link keys", make)
 
     def close(self) -> None:
         """Close whatever was opened."""
@@ -144,6 +167,15 @@ class Wiring:
                 if callable(close):
                     close()
             self._made.clear()
+
+
+def _keys(name: str, given: SecretStr) -> dict[str, bytes]:
+    from shared.events import parse_keys
+
+    try:
+        return parse_keys(given.get_secret_value())
+    except ValueError as error:
+        raise InvalidInput(name, "***", f"expected id:base64[,id:base64]: {error}") from None
 
 
 @cache

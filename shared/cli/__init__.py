@@ -10,7 +10,7 @@ import sys
 import typer
 
 from shared import terminal
-from shared.cli import alerts, monitors, operate, rules
+from shared.cli import alerts, channels, deliveries, history, monitors, operate, rules, silences
 from shared.errors import TocsinError
 from shared.settings import SettingsError
 
@@ -22,9 +22,14 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(monitors.app, name="monitors")
+rules.app.command("backtest")(history.backtest)
+rules.app.command("explain")(history.explain)
 app.add_typer(rules.app, name="rules")
 app.add_typer(alerts.app, name="alerts")
-app.add_typer(operate.channels, name="channels")
+app.add_typer(silences.app, name="silences")
+app.add_typer(channels.app, name="channels")
+app.add_typer(deliveries.app, name="deliveries")
+app.add_typer(deliveries.letters, name="dead-letters")
 app.command("migrate")(operate.migrate)
 app.command("demo")(operate.demo)
 app.command("tick")(operate.tick)

@@ -54,7 +54,7 @@ def show_all(
         terminal.say(f"More: --cursor {page.cursor}")
 
 
-def _row(alert: manage.AlertRow) -> tuple[str, ...]:
+def _row(alert: "manage.AlertRow") -> tuple[str, ...]:
     """Two lines in every column, so that a whole id fits beside them."""
     title = f"{alert.title}\n{series_text(alert.key, '')}".rstrip()
     state = f"{_state(alert)}\n{terminal.severity(alert.severity)}"
@@ -65,7 +65,7 @@ def _two_lines(time: Millis | None) -> str:
     return terminal.when(time).replace(" ", "\n", 1)
 
 
-def _state(alert: manage.AlertRow) -> str:
+def _state(alert: "manage.AlertRow") -> str:
     return "acknowledged" if alert.state == "firing" and alert.acked_at is not None else alert.state
 
 

@@ -1,9 +1,11 @@
 """What every command needs: the wiring of this process, who asks, and the options that many commands share."""
 
 import getpass
+import json
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,7 +22,9 @@ Cursor = Annotated[str, typer.Option(help="Where the page before ended.")]
 @contextmanager
 def opened() -> Iterator[Wiring]:
     """The wiring, closed afterwards."""
-    wiring = Wiring(_chosen(settings()), os.environ)
+    given = settings()
+    found = _of_stack(given.state_dir)
+    wiring = Wiring(_chosen(given, found), {**found, **os.environ})
     try:
         yield wiring
     finally:
@@ -61,9 +65,25 @@ def split(option: str, given: Sequence[str]) -> list[tuple[str, str]]:
     return found
 
 
-def _chosen(found: Settings) -> Settings:
-    """The settings; without a channels file, that of the stack that runs in the same state folder."""
-    if found.channels_file is not None:
-        return found
-    served = found.state_dir / "mounts" / "evaluate" / "channels" / "channels.yaml"
-    return found.model_copy(update={"channels_file": served}) if served.is_file() else found
+def _chosen(given: Settings, found: Mapping[str, str]) -> Settings:
+    """The settings; what nobody gave is as in the stack that runs in the same state folder."""
+    names = {name: f"TOCSIN_{name.upper()}" for name in Settings.model_fields if name != "state_dir"}
+    theirs = {
+        name: found[variable]
+        for name, variable in names.items()
+        if variable in found and name not in given.model_fields_set
+    }
+    return Settings.model_validate({**given.model_dump(include=given.model_fields_set), **theirs})
+
+
+def _of_stack(state: Path) -> dict[str, str]:
+    """What `evaluate` sees in the stack of this state folder, and its Broker while it runs; nothing without one."""
+    found: dict[str, str] = {}
+    for name in ("environments/evaluate.json", "stack.json"):
+        with suppress(OSError, ValueError):  # there is no stack, or it is just writing
+            read = json.loads((state / name).read_text("utf-8"))
+            if name == "stack.json":
+                found["K_SINK"] = next(iter(read["brokers"].values()), "")
+            else:
+                found = {key: text for key, text in read.items() if key.startswith("TOCSIN_")}
+    return found

@@ -159,7 +159,7 @@ def discover(
     terminal.table(("Measurement", "Key", "Fields", "Monitors"), rows, empty)
 
 
-def _add(wiring: Wiring, found: manage.Suggestion, source: str) -> Monitor:
+def _add(wiring: Wiring, found: "manage.Suggestion", source: str) -> Monitor:
     proposal = found.proposal
     return manage.add_monitor(
         wiring,
@@ -177,6 +177,6 @@ def _add(wiring: Wiring, found: manage.Suggestion, source: str) -> Monitor:
 def filters(monitor: Monitor) -> str:
     """The tag filter in words."""
     return ", ".join(
-        f"{tag}={value if isinstance(value, str) else '|'.join(value)}"
+        f"{tag}={value if isinstance(value, str) else ' or '.join(value)}"
         for tag, value in monitor.where.items()
     )

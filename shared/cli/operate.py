@@ -1,4 +1,4 @@
-"""`tocsin migrate | demo | tick | serve | channels`: what runs Tocsin rather than what it watches."""
+"""`tocsin migrate | demo | tick | serve`: what runs Tocsin rather than what it watches."""
 
 import importlib
 import logging
@@ -9,18 +9,17 @@ import typer
 from shared import manage, terminal
 from shared.cli import context
 from shared.errors import InvalidInput
-from shared.events import Tick
 from shared.settings import settings
-from shared.store import migrate as schema
-from shared.store.engine import open_store
 
 FAILED = 2
-
-channels = typer.Typer(help="Channels: where people are told.", no_args_is_help=True)
 
 
 def migrate() -> None:
     """Bring the database up to date. Safe to repeat, and while everything runs."""
+    # Here and not at the top, as in `tick`: every other command would wait for it.
+    from shared.store import migrate as schema
+    from shared.store.engine import open_store
+
     found = settings()
     store = open_store(found.database_url.get_secret_value(), found.tenant, found.state_dir)
     before = schema.revision(store)
@@ -46,8 +45,12 @@ def demo(
 
 
 def tick(
-    at: Annotated[str, typer.Option(help="The time to evaluate: now, or 2030-01-31T18:00.")] = "now",
-    interval: Annotated[str, typer.Option(help="Seconds between ticks, as in the PingSource.")] = "30",
+    at: Annotated[
+        str, typer.Option(metavar="TIME", help="The time to evaluate: now, or 2030-01-31T18:00.")
+    ] = "now",
+    interval: Annotated[
+        str, typer.Option(metavar="DURATION", help="Time between ticks; that of the newest one, if left out.")
+    ] = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would happen; write and send nothing.")
     ] = False,
@@ -56,12 +59,14 @@ def tick(
     """Evaluate all rules once."""
     # Not at the top: the evaluator brings numpy and every adapter, which no other command needs.
     from shared import tick as ticking
+    from shared.events import Tick
 
     logging.getLogger("tocsin").setLevel(logging.INFO)
-    step = manage.seconds_of("--interval", interval) * 1000
-    if step < 1:
+    given = manage.seconds_of("--interval", interval) * 1000 if interval else None
+    if given == 0:
         raise InvalidInput("--interval", interval, "expected at least one second")
     with context.opened() as wiring:
+        step = given or manage.pace(wiring).interval_ms
         time = terminal.moment("--at", at, wiring.clock(), -1)
         asked = Tick(time // step * step, step // 1000)
         report = ticking.dry_run(asked, wiring) if dry_run else ticking.run(asked, wiring)
@@ -84,28 +89,3 @@ def serve(ctx: typer.Context) -> None:
     # By name: the local stack knows manifests and HTTP only, and nothing of this package may depend on it.
     local = importlib.import_module("knative.local.__main__")
     raise typer.Exit(local.main(ctx.args, "tocsin serve"))
-
-
-@channels.command("list")
-def list_channels(json: context.Json = False) -> None:
-    """List the configured channels and how they do."""
-    with context.opened() as wiring:
-        found = manage.list_channels(wiring)
-    if json:
-        terminal.as_json(found)
-        return
-    rows = [
-        (
-            one.channel.name,
-            one.channel.kind,
-            "yes" if one.channel.default else "",
-            one.channel.timezone,
-            f"{one.health}: {one.reason}" if one.reason else one.health,
-        )
-        for one in found
-    ]
-    terminal.table(
-        ("Name", "Kind", "Default", "Zone", "Health"),
-        rows,
-        "No channels are configured.",
-    )

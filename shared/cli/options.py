@@ -10,23 +10,36 @@ from shared import manage
 from shared.cli import context
 from shared.errors import InvalidInput
 
-MonitorName = Annotated[str | None, typer.Option("--monitor", help="Id or name of the monitor.")]
+MonitorName = Annotated[
+    str | None, typer.Option("--monitor", metavar="NAME", help="Id or name of the monitor.")
+]
 Match = Annotated[
     list[str] | None,
     typer.Option(
         metavar="KEY=VALUE", help="Instead of --monitor: every monitor with kind=… or this label; repeat."
     ),
 ]
-Condition = Annotated[str | None, typer.Option(help='As JSON: {"type":"threshold",…}')]
-When = Annotated[str | None, typer.Option(help="In short: 'price > 60000', 'avg(load) >= 9 over 5m for 2m'")]
-Severity = Annotated[str | None, typer.Option(help="critical, high, warning or info.")]
-Cooldown = Annotated[str | None, typer.Option(help="Not told again within this time: 300, 5m, 1h.")]
-Repeat = Annotated[str | None, typer.Option(help="Remind while it fires, this often; 0 is never.")]
-Group = Annotated[str | None, typer.Option(help="How long further series wait to join one message.")]
-Channels = Annotated[list[str] | None, typer.Option("--channel", help="Tell this channel; repeat for more.")]
+Condition = Annotated[str | None, typer.Option(metavar="JSON", help='As JSON: {"type":"threshold",…}')]
+When = Annotated[
+    str | None,
+    typer.Option(metavar="CONDITION", help="In short: 'price > 60000', 'avg(load) >= 9 over 5m for 2m'"),
+]
+Severity = Annotated[str | None, typer.Option(metavar="SEVERITY", help="critical, high, warning or info.")]
+Cooldown = Annotated[
+    str | None, typer.Option(metavar="DURATION", help="Not told again within this time: 300, 5m, 1h.")
+]
+Repeat = Annotated[
+    str | None, typer.Option(metavar="DURATION", help="Remind while it fires, this often; 0 is never.")
+]
+Group = Annotated[
+    str | None, typer.Option(metavar="DURATION", help="How long further series wait to join one message.")
+]
+Channels = Annotated[
+    list[str] | None, typer.Option("--channel", metavar="NAME", help="Tell this channel; repeat for more.")
+]
 Labels = Annotated[list[str] | None, typer.Option("--label", metavar="KEY=VALUE", help="A label; repeat.")]
-Description = Annotated[str | None, typer.Option(help="What it means and what to do.")]
-Runbook = Annotated[str | None, typer.Option(help="Web address of the instructions.")]
+Description = Annotated[str | None, typer.Option(metavar="TEXT", help="What it means and what to do.")]
+Runbook = Annotated[str | None, typer.Option(metavar="URL", help="Web address of the instructions.")]
 
 
 def given(
@@ -43,12 +56,10 @@ def given(
     **same: Any,
 ) -> dict[str, Any]:
     """The options that were given, by the names of the use cases; `same` are called alike there."""
-    if condition is not None and when is not None:
-        raise InvalidInput("--when", when, "give --when or --condition, not both")
     found = {
         **same,
         "selector": _selector(match),
-        "condition": _condition(condition, when),
+        "condition": condition_given(condition, when),
         "cooldown_seconds": _seconds("--cooldown", cooldown),
         "repeat_seconds": _seconds("--repeat", repeat),
         "group_seconds": _seconds("--group", group),
@@ -70,7 +81,10 @@ def _selector(match: Sequence[str] | None) -> dict[str, Any] | None:
     return {"kind": wanted.pop("kind", ""), "labels": wanted}
 
 
-def _condition(text: str | None, when: str | None) -> dict[str, Any] | None:
+def condition_given(text: str | None, when: str | None) -> dict[str, Any] | None:
+    """The condition of --condition or --when; None when neither was given."""
+    if text is not None and when is not None:
+        raise InvalidInput("--when", when, "give --when or --condition, not both")
     if text is None:
         return None if when is None else manage.condition_of(when)
     try:

@@ -1,6 +1,7 @@
 """`tocsin rules …`: when people want to be told."""
 
 import json as jsonlib
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -103,7 +104,7 @@ def edit(
     _tell("Changed", written, json)
 
 
-def _tell(done: str, written: manage.RuleWritten, json: bool) -> None:
+def _tell(done: str, written: "manage.RuleWritten", json: bool) -> None:
     for text in written.warnings:
         terminal.warn(text)
     if json:
@@ -141,7 +142,7 @@ def show_all(
     rows = [
         (
             one.rule.id,
-            f"{one.rule.title}\n{one.condition_text}",
+            "\n".join((one.rule.title, one.condition_text, *_doubts(one.doubts[:1]))),
             f"{_state(one.rule, one.standing)}\n{one.rule.severity.word}",
         )
         for one in page.items
@@ -173,6 +174,7 @@ def show(rule: Title, json: context.Json = False) -> None:
             ("Severity", found.severity.word),
             ("State", _state(found, health)),
             ("Health", _health(health)),
+            ("Doubts", "\n".join(_doubts(detail.doubts))),
             ("Channels", ", ".join(found.channels) if found.channels is not None else _defaults(detail.told)),
             ("Cooldown", terminal.lasting(found.cooldown_seconds)),
             (
@@ -192,12 +194,17 @@ def _defaults(told: tuple[str, ...]) -> str:
     return f"the default ones ({', '.join(told) or 'none are configured'})"
 
 
-def _health(standing: manage.RuleStanding) -> str:
+def _doubts(found: "Sequence[manage.Doubt]") -> list[str]:
+    """Why the rule may never fire, one line each."""
+    return [f"{'never fires' if one.sure else 'may never fire'}: {one.text}" for one in found]
+
+
+def _health(standing: "manage.RuleStanding") -> str:
     reason, since = standing.health_reason, terminal.when(standing.health_since)
     return f"{standing.health}: {reason}, since {since}" if reason else standing.health
 
 
-def _state(rule: Rule, standing: manage.RuleStanding) -> str:
+def _state(rule: Rule, standing: "manage.RuleStanding") -> str:
     if standing.firing:
         return f"firing {standing.firing}" if standing.firing > 1 else "firing"
     if not rule.enabled:
@@ -221,6 +228,22 @@ def _set_enabled(wanted: str, enabled: bool) -> None:
     with context.opened() as wiring:
         rule = manage.set_enabled(wiring, wanted, enabled, actor=context.actor(), now=wiring.clock())
     terminal.say(f"{'Enabled' if enabled else 'Disabled'} rule {rule.id}: {rule.title}")
+
+
+@app.command()
+def forget(
+    rule: Title,
+    series: Annotated[str, typer.Argument(help="Its name, as in host=web1, or its key.")],
+    json: context.Json = False,
+) -> None:
+    """Forget a series that is gone for good; its alert closes."""
+    with context.opened() as wiring:
+        forgotten = manage.forget_series(wiring, rule, series, actor=context.actor(), now=wiring.clock())
+    if json:
+        terminal.as_json(forgotten)
+        return
+    closes = " Its alert closes with the next tick." if forgotten.closes else ""
+    terminal.say(f"Forgot {forgotten.name} of {forgotten.rule.title}, until it sends again.{closes}")
 
 
 @app.command()

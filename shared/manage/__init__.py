@@ -3,69 +3,151 @@
 Every function takes the ports (a `Wiring` is one) and, when it changes something, `actor` and `now`; it checks all that
 was given before it writes, writes in one transaction with its audit row, and raises InvalidInput, NotFound or Conflict
 in words that say what would be right. Nothing here reads the clock, prints, or knows who asks.
+
+A module here is imported when one of its names is first used: `tocsin --help` must not wait for numpy and SQL.
 """
 
-from shared.manage.alerts import AlertDetail, acknowledge, get_alert, list_alerts, withdraw_acknowledgement
-from shared.manage.channels import ChannelItem, list_channels
-from shared.manage.demo import Seeded, seed_demo
-from shared.manage.drafts import RuleChanges, RuleDraft, changes_of_rule, draft_rule
-from shared.manage.monitors import (
-    AddedMonitor,
-    Suggestion,
-    add_monitor,
-    delete_monitor,
-    discover_monitors,
-    get_monitor,
-    list_monitors,
-)
-from shared.manage.ports import Ports
-from shared.manage.rules import (
-    RuleDetail,
-    RuleItem,
-    RuleWritten,
-    create_rule,
-    delete_rule,
-    get_rule,
-    list_rules,
-    set_enabled,
-    update_rule,
-)
-from shared.manage.words import condition_of, seconds_of
-from shared.store.listing import AlertRow, RuleStanding
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "AddedMonitor",
-    "AlertDetail",
-    "AlertRow",
-    "ChannelItem",
-    "Ports",
-    "RuleChanges",
-    "RuleDetail",
-    "RuleDraft",
-    "RuleItem",
-    "RuleStanding",
-    "RuleWritten",
-    "Seeded",
-    "Suggestion",
-    "acknowledge",
-    "add_monitor",
-    "changes_of_rule",
-    "condition_of",
-    "create_rule",
-    "delete_monitor",
-    "delete_rule",
-    "discover_monitors",
-    "draft_rule",
-    "get_alert",
-    "get_monitor",
-    "get_rule",
-    "list_alerts",
-    "list_channels",
-    "list_monitors",
-    "list_rules",
-    "seconds_of",
-    "seed_demo",
-    "set_enabled",
-    "update_rule",
-    "withdraw_acknowledgement",
-]
+if TYPE_CHECKING:
+    from shared.doubts import Doubt as Doubt
+    from shared.findings import Found as Found
+    from shared.manage.acks import Acknowledgeable as Acknowledgeable
+    from shared.manage.acks import acknowledge as acknowledge
+    from shared.manage.acks import acknowledge_notification as acknowledge_notification
+    from shared.manage.acks import acknowledgeable as acknowledgeable
+    from shared.manage.acks import withdraw_acknowledgement as withdraw_acknowledgement
+    from shared.manage.alerts import AlertDetail as AlertDetail
+    from shared.manage.alerts import get_alert as get_alert
+    from shared.manage.alerts import list_alerts as list_alerts
+    from shared.manage.backtest import backtest_draft as backtest_draft
+    from shared.manage.backtest import backtest_rule as backtest_rule
+    from shared.manage.backtest import pace as pace
+    from shared.manage.channels import ChannelItem as ChannelItem
+    from shared.manage.channels import SentTest as SentTest
+    from shared.manage.channels import delivery_result as delivery_result
+    from shared.manage.channels import list_channels as list_channels
+    from shared.manage.channels import send_test as send_test
+    from shared.manage.deliveries import DeliveryDetail as DeliveryDetail
+    from shared.manage.deliveries import Retried as Retried
+    from shared.manage.deliveries import get_delivery as get_delivery
+    from shared.manage.deliveries import list_deliveries as list_deliveries
+    from shared.manage.deliveries import retry_deliveries as retry_deliveries
+    from shared.manage.demo import Seeded as Seeded
+    from shared.manage.demo import seed_demo as seed_demo
+    from shared.manage.drafts import RuleChanges as RuleChanges
+    from shared.manage.drafts import RuleDraft as RuleDraft
+    from shared.manage.drafts import changes_of_rule as changes_of_rule
+    from shared.manage.drafts import draft_rule as draft_rule
+    from shared.manage.explain import Explained as Explained
+    from shared.manage.explain import SeriesStanding as SeriesStanding
+    from shared.manage.explain import explain_rule as explain_rule
+    from shared.manage.forgetting import ForgottenOne as ForgottenOne
+    from shared.manage.forgetting import forget_series as forget_series
+    from shared.manage.letters import LetterDetail as LetterDetail
+    from shared.manage.letters import LetterItem as LetterItem
+    from shared.manage.letters import get_dead_letter as get_dead_letter
+    from shared.manage.letters import list_dead_letters as list_dead_letters
+    from shared.manage.letters import replay_dead_letter as replay_dead_letter
+    from shared.manage.monitors import AddedMonitor as AddedMonitor
+    from shared.manage.monitors import Suggestion as Suggestion
+    from shared.manage.monitors import add_monitor as add_monitor
+    from shared.manage.monitors import delete_monitor as delete_monitor
+    from shared.manage.monitors import discover_monitors as discover_monitors
+    from shared.manage.monitors import get_monitor as get_monitor
+    from shared.manage.monitors import list_monitors as list_monitors
+    from shared.manage.ports import Ports as Ports
+    from shared.manage.rules import RuleDetail as RuleDetail
+    from shared.manage.rules import RuleItem as RuleItem
+    from shared.manage.rules import RuleWritten as RuleWritten
+    from shared.manage.rules import create_rule as create_rule
+    from shared.manage.rules import delete_rule as delete_rule
+    from shared.manage.rules import get_rule as get_rule
+    from shared.manage.rules import list_rules as list_rules
+    from shared.manage.rules import set_enabled as set_enabled
+    from shared.manage.rules import update_rule as update_rule
+    from shared.manage.silence_drafts import SilenceDraft as SilenceDraft
+    from shared.manage.silence_drafts import draft_silence as draft_silence
+    from shared.manage.silence_drafts import weekly_of as weekly_of
+    from shared.manage.silences import SilenceItem as SilenceItem
+    from shared.manage.silences import end_silence as end_silence
+    from shared.manage.silences import list_silences as list_silences
+    from shared.manage.silences import silence_alerts as silence_alerts
+    from shared.manage.story import SeriesStory as SeriesStory
+    from shared.manage.words import condition_of as condition_of
+    from shared.manage.words import seconds_of as seconds_of
+    from shared.store.listing import AlertRow as AlertRow
+    from shared.store.listing import DeliveryRow as DeliveryRow
+    from shared.store.standings import RuleStanding as RuleStanding
+
+_HOMES = {
+    "shared.doubts": ("Doubt",),
+    "shared.findings": ("Found",),
+    "shared.manage.acks": (
+        "Acknowledgeable",
+        "acknowledge",
+        "acknowledge_notification",
+        "acknowledgeable",
+        "withdraw_acknowledgement",
+    ),
+    "shared.manage.alerts": ("AlertDetail", "get_alert", "list_alerts"),
+    "shared.manage.backtest": ("backtest_draft", "backtest_rule", "pace"),
+    "shared.manage.channels": ("ChannelItem", "SentTest", "delivery_result", "list_channels", "send_test"),
+    "shared.manage.deliveries": (
+        "DeliveryDetail",
+        "Retried",
+        "get_delivery",
+        "list_deliveries",
+        "retry_deliveries",
+    ),
+    "shared.manage.demo": ("Seeded", "seed_demo"),
+    "shared.manage.drafts": ("RuleChanges", "RuleDraft", "changes_of_rule", "draft_rule"),
+    "shared.manage.explain": ("Explained", "SeriesStanding", "explain_rule"),
+    "shared.manage.forgetting": ("ForgottenOne", "forget_series"),
+    "shared.manage.letters": (
+        "LetterDetail",
+        "LetterItem",
+        "get_dead_letter",
+        "list_dead_letters",
+        "replay_dead_letter",
+    ),
+    "shared.manage.monitors": (
+        "AddedMonitor",
+        "Suggestion",
+        "add_monitor",
+        "delete_monitor",
+        "discover_monitors",
+        "get_monitor",
+        "list_monitors",
+    ),
+    "shared.manage.ports": ("Ports",),
+    "shared.manage.rules": (
+        "RuleDetail",
+        "RuleItem",
+        "RuleWritten",
+        "create_rule",
+        "delete_rule",
+        "get_rule",
+        "list_rules",
+        "set_enabled",
+        "update_rule",
+    ),
+    "shared.manage.silence_drafts": ("SilenceDraft", "draft_silence", "weekly_of"),
+    "shared.manage.silences": ("SilenceItem", "end_silence", "list_silences", "silence_alerts"),
+    "shared.manage.story": ("SeriesStory",),
+    "shared.manage.words": ("condition_of", "seconds_of"),
+    "shared.store.listing": ("AlertRow", "DeliveryRow"),
+    "shared.store.standings": ("RuleStanding",),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """A use case, or a noun that one gives or takes, from its module. AttributeError for any other name."""
+        if name not in _HOME:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = globals()[name] = getattr(import_module(_HOME[name]), name)
+        return found

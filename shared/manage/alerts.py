@@ -1,13 +1,12 @@
-"""Alerts: what fires or fired, the whole story of one, and acknowledging it."""
+"""Alerts: what fires or fired, and the whole story of one."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from shared.errors import InvalidInput
 from shared.manage import checks
 from shared.manage.ports import Ports
 from shared.model import Millis, Severity
-from shared.store import acks, audit, listing
+from shared.store import listing
 from shared.store import rules as rule_rows
 from shared.store.engine import Tx
 from shared.store.listing import AlertRow, DeliveryRow, TransitionRow
@@ -67,47 +66,3 @@ def get_alert(ports: Ports, wanted: str) -> AlertDetail:
         return AlertDetail(alert, tuple(steps), tuple(deliveries))
 
     return ports.store.read(work)
-
-
-def acknowledge(
-    ports: Ports,
-    wanted: str,
-    *,
-    by: str,
-    note: str = "",
-    until: Millis | None = None,
-    actor: str,
-    now: Millis,
-) -> AlertRow:
-    """Say that somebody has seen an open alert: it is not told again until it worsens or ends, or `until`.
-
-    Raises InvalidInput when `until` is over, and Conflict when the alert has ended.
-    """
-    name = checks.fits("by", checks.one_line("by", by), 200)
-    checks.fits("note", note, 1000)
-    if until is not None and until <= now:
-        moment = datetime.fromtimestamp(until / 1000, UTC).isoformat(sep=" ", timespec="seconds")
-        raise InvalidInput("until", moment, "it must be in the future")
-
-    def work(tx: Tx) -> AlertRow:
-        alert = listing.alert(tx, wanted)
-        acked = acks.acknowledge(tx, alert, name, note, until, now)
-        after = {"by": name, "note": note, "until": until}
-        audit.record(tx, now, actor, "alert.acknowledge", alert.id, None, after)
-        return acked
-
-    return ports.store.write(work)
-
-
-def withdraw_acknowledgement(ports: Ports, wanted: str, *, actor: str, now: Millis) -> AlertRow:
-    """Take an acknowledgement back. Raises InvalidInput when there is none, Conflict when the alert has ended."""
-
-    def work(tx: Tx) -> AlertRow:
-        alert = listing.alert(tx, wanted)
-        if alert.acked_at is None:
-            raise InvalidInput("alert", alert.id, "it is not acknowledged")
-        before = {"by": alert.acked_by, "note": alert.ack_note, "until": alert.acked_until}
-        audit.record(tx, now, actor, "alert.withdraw_acknowledgement", alert.id, before)
-        return acks.withdraw(tx, alert, now)
-
-    return ports.store.write(work)

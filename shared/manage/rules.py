@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared import conditions
+from shared.doubts import Doubt
 from shared.errors import InvalidInput
-from shared.manage import channels, checks
+from shared.manage import channels, checks, doubting
+from shared.manage.doubting import doubts_of
 from shared.manage.drafts import RuleChanges, RuleDraft
 from shared.manage.ports import Ports
 from shared.model import Millis, Monitor, Rule, Selector, Severity
-from shared.store import audit, listing, monitors, rules
+from shared.store import audit, monitors, rules, standings
 from shared.store.engine import Tx
-from shared.store.listing import RuleStanding
 from shared.store.managed import Page
+from shared.store.standings import RuleStanding
 
 _ONE_PLACE = "a rule has either a monitor (id or name) or a selector"
 
@@ -28,23 +30,25 @@ class RuleWritten:
 
 @dataclass(frozen=True, slots=True)
 class RuleItem:
-    """A rule in a list: its condition in words, its monitor's name, how it does."""
+    """A rule in a list: its condition in words, its monitor's name, how it does, why it may never fire."""
 
     rule: Rule
     condition_text: str
     monitor_name: str
     standing: RuleStanding
+    doubts: tuple[Doubt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RuleDetail:
-    """Everything about one rule. `told` are the names of the channels that it tells now."""
+    """Everything about one rule. `told` are the channels that it tells now, `doubts` why it may never fire."""
 
     rule: Rule
     condition_text: str
     monitor: Monitor | None
     standing: RuleStanding
     told: tuple[str, ...]
+    doubts: tuple[Doubt, ...] = ()
 
 
 def create_rule(ports: Ports, draft: RuleDraft, *, actor: str, now: Millis) -> RuleWritten:
@@ -168,14 +172,16 @@ def list_rules(
             limit=limit,
             cursor=cursor,
         )
-        standings = listing.standings(tx, [rule.id for rule in page.items])
+        standing_of = standings.standings(tx, [rule.id for rule in page.items])
+        doubts = doubts_of(tx, page.items, standing_of)
         names = monitors.names(tx, [rule.monitor_id for rule in page.items if rule.monitor_id])
         items = [
             RuleItem(
                 rule,
                 conditions.describe(rule.condition),
                 names.get(rule.monitor_id or "", ""),
-                standings[rule.id],
+                standing_of[rule.id],
+                doubts[rule.id],
             )
             for rule in page.items
         ]
@@ -187,14 +193,15 @@ def list_rules(
 def get_rule(ports: Ports, wanted: str) -> RuleDetail:
     """One rule by id or title. Raises NotFound, and InvalidInput when several have the title."""
 
-    def work(tx: Tx) -> tuple[Rule, Monitor | None, RuleStanding]:
+    def work(tx: Tx) -> tuple[Rule, Monitor | None, RuleStanding, tuple[Doubt, ...]]:
         rule = rules.find(tx, wanted)
         monitor = monitors.get(tx, rule.monitor_id, deleted=True) if rule.monitor_id else None
-        return rule, monitor, listing.standings(tx, [rule.id])[rule.id]
+        standing_of = standings.standings(tx, [rule.id])
+        return rule, monitor, standing_of[rule.id], doubts_of(tx, [rule], standing_of)[rule.id]
 
-    rule, monitor, standing = ports.store.read(work)
+    rule, monitor, standing, doubts = ports.store.read(work)
     told = tuple(channel.name for channel in ports.channels.for_rule(rule.channels))
-    return RuleDetail(rule, conditions.describe(rule.condition), monitor, standing, told)
+    return RuleDetail(rule, conditions.describe(rule.condition), monitor, standing, told, doubts)
 
 
 def _monitor(tx: Tx, monitor: str | None, selector: Selector | None) -> Monitor | None:
@@ -206,7 +213,7 @@ def _monitor(tx: Tx, monitor: str | None, selector: Selector | None) -> Monitor 
 def _warnings(tx: Tx, ports: Ports, rule: Rule, monitor: Monitor | None) -> tuple[str, ...]:
     found = [channels.warning(ports.channels, rule.channels)]
     if monitor is not None:
-        found += _field_warnings(rule, monitor)
+        found += [*_field_warnings(rule, monitor), *doubting.warnings(rule, monitor)]
     elif rule.selector is not None and not monitors.matching(tx, rule.selector):
         found.append("no monitor matches the selector yet")
     twins = rules.ids_titled(tx, rule.title)

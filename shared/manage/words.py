@@ -26,6 +26,10 @@ def condition_of(words: str) -> dict[str, Any]:
     field = (found["inner"] or found["field"]).strip() if found else ""
     if found is None or not field:
         raise InvalidInput("when", words, _FORM)
+    if re.search(r"\s(?:over|for)\s+\d\S*$", found["value"]) and found["value"][-1] not in "'\"":
+        raise InvalidInput(
+            "when", words, "after `over` and `for` a duration is expected, such as 90s, 5m, 1.5h or 2d"
+        )
     condition: dict[str, Any] = {
         "type": "threshold",
         "field": field,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, update
+from sqlalchemy import bindparam, select, update
 
 from shared.store.engine import Tx
 from shared.store.tables import alerts
@@ -50,6 +50,16 @@ class Ending:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """When an alert was and why it ended, for messages about it when its series is further on already."""
+
+    started_at: int
+    fired_at: int
+    resolved_at: int | None
+    reason: str
+
+
 def open_alerts(tx: Tx, fired: Sequence[NewAlert], now: int) -> None:
     """Insert alerts that fired. Repeating it changes nothing: ids are made from rule, series and slot."""
     rows = []
@@ -88,23 +98,17 @@ def worsen(tx: Tx, worse: Sequence[Worsening], now: int) -> None:
 
 def resolve(tx: Tx, ended: Sequence[Ending], now: int) -> None:
     """Close open alerts; one that is closed already stays as it is."""
-    if not ended:
-        return
-    tx.conn.execute(
-        update(alerts)
-        .where(alerts.c.tenant == tx.tenant, alerts.c.id == bindparam("alert_id"), alerts.c.open_key == OPEN)
-        .values(
-            state="resolved",
-            open_key=alerts.c.id,
-            resolved_at=bindparam("new_resolved_at"),
-            reason=bindparam("new_reason"),
-            updated_at=now,
-        ),
-        [
-            {"alert_id": item.id, "new_resolved_at": item.resolved_at, "new_reason": item.reason[:200]}
-            for item in ended
-        ],
-    )
+    alike: dict[tuple[int, str], list[str]] = {}
+    for item in ended:
+        alike.setdefault((item.resolved_at, item.reason[:200]), []).append(item.id)
+    # What ends in one slot ends for a few reasons: a statement for each of those, not for each alert.
+    for (resolved_at, reason), ids in alike.items():
+        closed = update(alerts).values(
+            state="resolved", open_key=alerts.c.id, resolved_at=resolved_at, reason=reason, updated_at=now
+        )
+        for start in range(0, len(ids), _IN_LIST):
+            some = alerts.c.id.in_(ids[start : start + _IN_LIST])
+            tx.conn.execute(closed.where(alerts.c.tenant == tx.tenant, some, alerts.c.open_key == OPEN))
 
 
 def end_acknowledgements(tx: Tx, ids: Sequence[str], now: int) -> None:
@@ -115,6 +119,18 @@ def end_acknowledgements(tx: Tx, ids: Sequence[str], now: int) -> None:
             .where(alerts.c.tenant == tx.tenant, alerts.c.id.in_(ids[start : start + _IN_LIST]))
             .values(acked_at=None, acked_by="", ack_note="", acked_until=None, updated_at=now)
         )
+
+
+def episodes(tx: Tx, ids: Sequence[str]) -> dict[str, Episode]:
+    """The episodes of these alerts, by id."""
+    found: dict[str, Episode] = {}
+    columns = [alerts.c[name] for name in Episode.__slots__]
+    for start in range(0, len(ids), _IN_LIST):
+        query = select(alerts.c.id, *columns).where(
+            alerts.c.tenant == tx.tenant, alerts.c.id.in_(ids[start : start + _IN_LIST])
+        )
+        found |= {row[0]: Episode(*row[1:]) for row in tx.conn.execute(query)}
+    return found
 
 
 def announced(tx: Tx, ids: Sequence[str]) -> None:

@@ -1,6 +1,7 @@
 """Verbs on `audit`: who changed what, when, and what it was before."""
 
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
 from sqlalchemy import select
@@ -32,19 +33,28 @@ def record(
     tx: Tx, at: Millis, actor: str, action: str, about: str, before: object = None, after: object = None
 ) -> None:
     """Write one row in the transaction of the change itself. `about` is the id of what changed."""
+    record_alike(tx, at, actor, action, [about], before, after)
+
+
+def record_alike(
+    tx: Tx,
+    at: Millis,
+    actor: str,
+    action: str,
+    about: Iterable[str],
+    before: object = None,
+    after: object = None,
+) -> None:
+    """The same change of many things: one row for each."""
+    alike = {
+        "at": at,
+        "actor": actor[:200],
+        "action": action,
+        "before": None if before is None else managed.dump(before),
+        "after": None if after is None else managed.dump(after),
+    }
     tx.insert(
-        audit,
-        [
-            {
-                "id": f"audit_{secrets.token_hex(10)}",
-                "at": at,
-                "actor": actor[:200],
-                "action": action,
-                "object": about,
-                "before": None if before is None else managed.dump(before),
-                "after": None if after is None else managed.dump(after),
-            }
-        ],
+        audit, [{"id": f"audit_{secrets.token_hex(10)}", "object": one[:100], **alike} for one in about]
     )
 
 

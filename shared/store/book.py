@@ -1,19 +1,24 @@
 """What changed since a revision: the rows from which the rule book is compiled.
 
-Rows stay rows: no JSON is read and nothing is validated here, because 100,000 of them are loaded at a cold start.
+Rows stay rows: the JSON in them is not read and nothing is validated here, because 100,000 of them are loaded at a cold
+start.
 """
 
+import json
+from collections.abc import Iterable, Iterator
+from itertools import starmap
 from typing import Any
 
-from sqlalchemy import Column, Select, Table, select
+from sqlalchemy import Boolean, Table, func, select
 
 from shared.model import BookRows, MonitorRow, RuleRow
-from shared.store import managed, revisions
+from shared.store import revisions
 from shared.store.engine import Tx
 from shared.store.tables import monitors, rules
 
-_MONITOR = [monitors.c[name] for name in MonitorRow.__slots__ if name != "deleted"]
-_RULE = [rules.c[name] for name in RuleRow.__slots__ if name != "deleted"]
+_MONITOR = MonitorRow.__slots__
+_RULE = RuleRow.__slots__
+_AT_ONCE = 2_000
 
 
 def changed_since(tx: Tx, revision: int) -> BookRows:
@@ -25,11 +30,24 @@ def changed_since(tx: Tx, revision: int) -> BookRows:
     newest = revisions.current(tx)
     if newest <= revision:
         return BookRows(newest, (), ())
-    changed_rules = managed.records(tx, RuleRow, _written(tx, rules, _RULE, revision))
-    changed_monitors = managed.records(tx, MonitorRow, _written(tx, monitors, _MONITOR, revision))
-    return BookRows(newest, tuple(changed_monitors), tuple(changed_rules))
+    changed_rules = tuple(starmap(RuleRow, _written(tx, rules, _RULE, revision)))
+    changed_monitors = tuple(starmap(MonitorRow, _written(tx, monitors, _MONITOR, revision)))
+    return BookRows(newest, changed_monitors, changed_rules)
 
 
-def _written(tx: Tx, table: Table, columns: list[Column[Any]], revision: int) -> Select[Any]:
-    deleted = table.c.deleted_at.is_not(None)
-    return select(*columns, deleted).where(table.c.tenant == tx.tenant, table.c.revision > revision)
+def _written(tx: Tx, table: Table, names: Iterable[str], revision: int) -> Iterator[list[Any]]:
+    """These columns of the rows. The database packs each row into one JSON array, because taking a text apart in C is
+    several times cheaper than a driver in Python that reads every column by itself."""
+    columns = {column.name: column for column in table.c} | {"deleted": table.c.deleted_at.is_not(None)}
+    packed = select(func.json_array(*(columns[name] for name in names)))
+    found = tx.conn.execute(
+        packed.where(table.c.tenant == tx.tenant, table.c.revision > revision),
+        execution_options={"stream_results": True},
+    )
+    # JSON has booleans, and not every database has.
+    flags = [at for at, name in enumerate(names) if isinstance(columns[name].type, Boolean)]
+    for some in found.scalars().partitions(_AT_ONCE):
+        for row in json.loads(f"[{','.join(some)}]", strict=False):
+            for flag in flags:
+                row[flag] = bool(row[flag])
+            yield row

@@ -33,17 +33,25 @@ class Turn:
 
 
 def take_turn(
-    tx: Tx, channel: str, token: str, *, spacing_ms: int, patience_ms: int, lease_ms: int, fingerprint: str
+    tx: Tx,
+    channel: str,
+    token: str,
+    *,
+    spacing_ms: int,
+    patience_ms: int,
+    lease_ms: int,
+    fingerprint: str,
+    probe_now: bool = False,
 ) -> Turn:
     """The next free moment of the channel, when it comes within `patience_ms`.
 
-    A dead channel gives one turn per five minutes, or at once when its secrets' `fingerprint` changed.
+    A dead channel gives one turn per five minutes, or at once when its secrets' `fingerprint` changed, or when
+    somebody wants to know (`probe_now`).
     """
     now = tx.now()
-    tx.insert_missing(channel_state, [{"channel": channel, "since": now}])
     row = _locked(tx, channel)
     if row.health != OK:
-        return _probe(tx, row, token, now, now + lease_ms, fingerprint)
+        return _probe(tx, row, token, now, now + lease_ms, fingerprint, probe_now)
     at = max(now, row.next_send_at)
     if at - now > patience_ms:
         return Turn(False, wait_ms=at - now, why="the channel takes no more messages for now")
@@ -52,12 +60,15 @@ def take_turn(
     return Turn(True, wait_ms=at - now)
 
 
-def _probe(tx: Tx, row: Row[Any], token: str, now: Millis, until: Millis, fingerprint: str) -> Turn:
+def _probe(
+    tx: Tx, row: Row[Any], token: str, now: Millis, until: Millis, fingerprint: str, probe_now: bool
+) -> Turn:
     if row.secret_fingerprint != fingerprint:
         _revive(tx, row.channel, now)
         return Turn(True)
-    if row.sender_until > now or row.next_send_at > now:
-        again = max(row.sender_until, row.next_send_at)
+    others = row.sender_until if row.sender_token != token else 0
+    if others > now or (row.next_send_at > now and not probe_now):
+        again = max(others, row.next_send_at)
         return Turn(False, wait_ms=again - now, why=f"the channel is down: {row.reason}")
     _set(tx, row.channel, sender_token=token, sender_until=until, next_send_at=now + PROBE_MS)
     return Turn(True, probe=True)
@@ -108,12 +119,17 @@ def _revive(tx: Tx, channel: str, now: Millis) -> None:
 
 
 def _locked(tx: Tx, channel: str) -> Row[Any]:
-    """The row of a channel that had a turn before."""
-    return tx.conn.execute(
+    """The channel's row; a channel that never took a turn gets its first."""
+    query = (
         select(channel_state)
         .where(channel_state.c.tenant == tx.tenant, channel_state.c.channel == channel)
         .with_for_update()
-    ).one()
+    )
+    row = tx.conn.execute(query).one_or_none()
+    if row is not None:
+        return row
+    tx.insert_missing(channel_state, [{"channel": channel, "since": tx.now()}])
+    return tx.conn.execute(query).one()
 
 
 def _set(tx: Tx, channel: str, **values: object) -> None:

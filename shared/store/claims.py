@@ -1,201 +1,108 @@
 """Verbs on `deliveries` for the one who sends: claim rows, mark them as sending, record what became of them.
 
-Claims are leases in the rows, never in memory: whoever dies holds a row no longer than its lease. Everybody locks
-deliveries by their ids, in order, and the outbox after them, so that nobody waits for each other. No verb here sends
+Claims are leases in the rows, never in memory: whoever dies holds a row no longer than its lease. No verb here sends
 or decides.
 """
 
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
-from sqlalchemy import ColumnElement, Row, func, select, update
+from sqlalchemy import ColumnElement, case, func, update
 
 from shared.model import DeliveryState, EventKind, Millis
-from shared.store import outbox as events
-from shared.store.deliveries import Claim, Delivery, Result
+from shared.store import single
+from shared.store.deliveries import Claim, Result
 from shared.store.engine import Tx
-from shared.store.tables import deliveries, outbox
+from shared.store.leased import (
+    HELD,
+    REPEAT_UNKNOWN_MS,
+    chunks,
+    claim_of,
+    lapse,
+    locked,
+    open_ids,
+    take,
+)
+from shared.store.storms import is_storm
+from shared.store.tables import deliveries
 
-REPEAT_UNKNOWN_MS = 60_000
-"""How long to wait before a message that may have arrived is sent once more."""
-
-_HELD = (DeliveryState.CLAIMED.value, DeliveryState.SENDING.value)
-_IN_LIST = 500
-Rows = Sequence[Row[Any]]
+__all__ = ["REPEAT_UNKNOWN_MS", "claim", "claim_abandoned", "finish", "mark_sending"]
 
 
 def claim(
-    tx: Tx, kind: str, notification_id: str, token: str, lease_ms: int, *, idempotent: bool = False
+    tx: Tx,
+    kind: str,
+    notification_id: str,
+    token: str,
+    lease_ms: int,
+    *,
+    idempotent: bool = False,
+    folds: bool = False,
+    sending: bool = False,
+    body: bytes | None = None,
 ) -> Claim:
     """Take what is to be sent to the recipients of a notification, oldest first.
 
     As soon as one row of a (rule, channel, recipient) is due, all its open rows are taken, so that none overtakes
     another. Rows whose sender died while it was sending become unknown first: they are due again after a minute,
     or at once when the receiver is `idempotent`; when that happens a second time they are final.
+
+    `folds`: people read this kind. Channels for which many rules wait are left alone, and named in `storms`;
+    those that somebody drains already are left to him. `sending`: the rows are sent at once, so mark them so.
+    `body`: the notification's frozen facts, from an event whose signature proves that they are.
     """
-    now = tx.now()
-    own = tx.conn.execute(
-        select(
-            deliveries.c.rule_id, deliveries.c.channel, deliveries.c.recipient, deliveries.c.next_at
-        ).where(
-            deliveries.c.tenant == tx.tenant,
-            deliveries.c.notification_id == notification_id,
-            deliveries.c.kind == kind,
-        )
-    ).all()
+    own = single.own(tx, kind, notification_id)
+    if not own:
+        return Claim((), {}, 0, 0, tx.now())
+    now: Millis = own[0].now
+    ready = frozenset(row.channel for row in own if single.is_ready(row, now))
     wanted = {(row.channel, row.recipient) for row in own if row.next_at is not None}
+    storms: tuple[str, ...] = ()
+    if folds and wanted and own[0].event != EventKind.TEST.value:
+        left = {row.channel for row in own if single.is_drained(row, now)}
+        channels = sorted({channel for channel, _ in wanted})
+        storms = tuple(one for one in channels if one not in left and is_storm(tx, kind, one))
+        wanted = {place for place in wanted if place[0] not in left and place[0] not in storms}
     if not wanted:
-        return Claim((), {}, len(own), 0, now)
+        return Claim((), {}, len(own), 0, now, storms)
+    if (
+        len(own) == 1
+        and (one := single.take(tx, own[0], kind, token, now + lease_ms, sending=sending)) is not None
+    ):
+        facts = None if body is None else {notification_id: body}
+        return replace(claim_of(tx, [one], now, known=1, held=0, facts=facts), ready=ready)
     # Two claims for one recipient have a row in common: they run one after the other, and the second sees what the
     # first took.
-    rows = _locked(
-        tx,
-        _open_ids(
-            tx,
-            deliveries.c.rule_id == own[0].rule_id,
-            deliveries.c.channel.in_({channel for channel, _ in wanted}),
-            deliveries.c.kind == kind,
-        ),
-    )
-    if _lapse(tx, rows, now, idempotent=idempotent):
-        rows = _locked(tx, [row.id for row in rows])
-    held = {(row.channel, row.recipient) for row in rows if row.state in _HELD and row.next_at > now}
+    ids = open_ids(tx, deliveries.c.kind == kind, *_of_rule(own[0].rule_id, {one for one, _ in wanted}))
+    rows = locked(tx, ids)
+    if lapse(tx, rows, now, idempotent=idempotent):
+        rows = locked(tx, ids)
+    held = {(row.channel, row.recipient) for row in rows if row.state in HELD and row.next_at > now}
     due = {(row.channel, row.recipient) for row in rows if row.next_at <= now} & wanted - held
-    taken = [row.id for row in rows if (row.channel, row.recipient) in due]
-    return _taken(tx, taken, token, now + lease_ms, now, known=len(own), held=len(held & wanted))
+    # A digest is sent again as it was, with all its rules; what came later waits for it.
+    folded = {(row.channel, row.recipient) for row in rows if row.digest_id}
+    storms += tuple(sorted({channel for channel, _ in due & folded}))
+    taken = [row for row in rows if (row.channel, row.recipient) in due - folded]
+    take(tx, taken, token, now + lease_ms, now, sending=sending)
+    found = claim_of(tx, taken, now, known=len(own), held=len((held - folded) & wanted))
+    return replace(found, storms=storms, ready=ready)
+
+
+def _of_rule(rule_id: str, channels: Collection[str]) -> tuple[ColumnElement[bool], ...]:
+    return deliveries.c.rule_id == rule_id, deliveries.c.channel.in_(sorted(channels))
 
 
 def claim_abandoned(tx: Tx, token: str, lease_ms: int, *, overdue_ms: Millis, limit: int) -> Claim:
     """Take rows that nobody ended although their deadline is `overdue_ms` ago, whatever their kind."""
     now = tx.now()
-    ids = _open_ids(
-        tx, deliveries.c.next_at <= now, deliveries.c.deadline_at <= now - overdue_ms, limit=limit
-    )
-    rows = _locked(tx, ids)
-    if _lapse(tx, rows, now, idempotent=False):
-        rows = _locked(tx, ids)
-    due = [row.id for row in rows if row.next_at <= now]
-    return _taken(tx, due, token, now + lease_ms, now, known=len(due), held=0)
-
-
-def _open_ids(tx: Tx, *conditions: ColumnElement[bool], limit: int | None = None) -> list[str]:
-    query = select(deliveries.c.id).where(
-        deliveries.c.tenant == tx.tenant, deliveries.c.next_at.is_not(None), *conditions
-    )
-    return list(tx.conn.execute(query.limit(limit)).scalars())
-
-
-def _locked(tx: Tx, ids: Collection[str]) -> list[Row[Any]]:
-    """Those of the rows that are still open, locked. Only ids choose them: an index would be locked as well."""
-    columns = (
-        *(deliveries.c.id, deliveries.c.notification_id, deliveries.c.channel, deliveries.c.recipient),
-        *(deliveries.c.state, deliveries.c.next_at, deliveries.c.sent_at),
-        *(deliveries.c.claim_token, deliveries.c.lease_until),
-    )
-    found: list[Row[Any]] = []
-    for some in _chunks(sorted(ids)):
-        query = select(*columns).where(deliveries.c.tenant == tx.tenant, deliveries.c.id.in_(some))
-        found += tx.conn.execute(query.order_by(deliveries.c.id).with_for_update())
-    return [row for row in found if row.next_at is not None]
-
-
-def _chunks(ids: Sequence[str]) -> list[Sequence[str]]:
-    return [ids[start : start + _IN_LIST] for start in range(0, len(ids), _IN_LIST)]
-
-
-def _set(tx: Tx, ids: Sequence[str], **values: object) -> None:
-    for some in _chunks(ids):
-        tx.conn.execute(
-            update(deliveries)
-            .where(deliveries.c.tenant == tx.tenant, deliveries.c.id.in_(some))
-            .values(**values)
-        )
-
-
-def _lapse(tx: Tx, rows: Rows, now: Millis, *, idempotent: bool) -> bool:
-    """Rows whose lease ended while they were sent may have arrived; False when there is none."""
-    lapsed = [row for row in rows if row.state == DeliveryState.SENDING.value and row.next_at <= now]
-    unknown = {
-        "state": DeliveryState.UNKNOWN.value,
-        "claim_token": "",
-        "lease_until": None,
-        "reason": "the sender ended before it recorded what came of it",
-        "updated_at": now,
-    }
-    again = [row.id for row in lapsed if idempotent or row.sent_at is None]
-    final = [row for row in lapsed if not idempotent and row.sent_at is not None]
-    next_at = now if idempotent else now + REPEAT_UNKNOWN_MS
-    _set(tx, again, **unknown, next_at=next_at, sent_at=func.coalesce(deliveries.c.sent_at, now))
-    _set(tx, [row.id for row in final], **unknown, next_at=None, finished_at=now)
-    events.close_finished(tx, {row.notification_id for row in final})
-    return bool(lapsed)
-
-
-def _taken(
-    tx: Tx, ids: Sequence[str], token: str, until: Millis, now: Millis, *, known: int, held: int
-) -> Claim:
-    if not ids:
-        return Claim((), {}, known, held, now)
-    _set(
-        tx,
-        ids,
-        state=DeliveryState.CLAIMED.value,
-        claim_token=token,
-        lease_until=until,
-        next_at=until,
-        updated_at=now,
-    )
-    rows = _claimed(tx, token)
-    bodies = _bodies(tx, sorted({row.notification_id for row in rows}))
-    return Claim(rows, bodies, known, held, now)
-
-
-def _claimed(tx: Tx, token: str) -> tuple[Delivery, ...]:
-    found = tx.conn.execute(
-        select(deliveries)
-        .where(deliveries.c.tenant == tx.tenant, deliveries.c.claim_token == token)
-        .order_by(deliveries.c.channel, deliveries.c.recipient, deliveries.c.seq, deliveries.c.id)
-    ).all()
-    failed = _in_words(tx, sorted({row.fallback_of for row in found if row.fallback_of}))
-    return tuple(
-        Delivery(
-            id=row.id,
-            notification_id=row.notification_id,
-            rule_id=row.rule_id,
-            seq=row.seq,
-            event=EventKind(row.event),
-            severity=row.severity,
-            kind=row.kind,
-            channel=row.channel,
-            recipient=row.recipient,
-            attempts=row.attempts,
-            deadline_at=row.deadline_at,
-            fallback_of=row.fallback_of,
-            may_repeat=row.sent_at is not None,
-            reason=row.reason,
-            instead_of=failed.get(row.fallback_of, ""),
-        )
-        for row in found
-    )
-
-
-def _bodies(tx: Tx, ids: Sequence[str]) -> dict[str, bytes]:
-    """The frozen facts of the notifications, once each: a thousand people may be told of one."""
-    found: dict[str, bytes] = {}
-    for some in _chunks(ids):
-        query = select(outbox.c.id, outbox.c.body).where(outbox.c.tenant == tx.tenant, outbox.c.id.in_(some))
-        found |= {row.id: bytes(row.body) for row in tx.conn.execute(query)}
-    return found
-
-
-def _in_words(tx: Tx, ids: Sequence[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for some in _chunks(ids):
-        query = select(deliveries.c.id, deliveries.c.kind, deliveries.c.channel, deliveries.c.reason).where(
-            deliveries.c.tenant == tx.tenant, deliveries.c.id.in_(some)
-        )
-        found |= {row.id: f"{row.kind} {row.channel}: {row.reason}" for row in tx.conn.execute(query)}
-    return found
+    ids = open_ids(tx, deliveries.c.next_at <= now, deliveries.c.deadline_at <= now - overdue_ms, limit=limit)
+    rows = locked(tx, ids)
+    if lapse(tx, rows, now, idempotent=False):
+        rows = locked(tx, ids)
+    due = [row for row in rows if row.next_at <= now]
+    take(tx, due, token, now + lease_ms, now)
+    return claim_of(tx, due, now, known=len(due), held=0)
 
 
 def mark_sending(tx: Tx, token: str, ids: Sequence[str], lease_ms: int) -> bool:
@@ -203,20 +110,12 @@ def mark_sending(tx: Tx, token: str, ids: Sequence[str], lease_ms: int) -> bool:
     now = tx.now()
     mine = [
         row
-        for row in _locked(tx, ids)
+        for row in locked(tx, ids)
         if row.claim_token == token and row.state == DeliveryState.CLAIMED.value and row.lease_until > now
     ]
     if len(mine) != len(ids):
         return False
-    _set(
-        tx,
-        ids,
-        state=DeliveryState.SENDING.value,
-        attempts=deliveries.c.attempts + 1,
-        lease_until=now + lease_ms,
-        next_at=now + lease_ms,
-        updated_at=now,
-    )
+    take(tx, mine, token, now + lease_ms, now, sending=True)
     return True
 
 
@@ -225,23 +124,44 @@ def finish(tx: Tx, token: str, results: Sequence[Result]) -> frozenset[str]:
 
     The caller closes their events in the outbox, after it has added what is to be told instead.
     """
+    if len(results) == 1:
+        (only,) = results
+        return frozenset({only.id} if single.finish(tx, token, only) else ())
     now = tx.now()
     mine = frozenset(
         row.id
-        for row in _locked(tx, [result.id for result in results])
-        if row.claim_token == token and row.state in _HELD
+        for row in locked(tx, [result.id for result in results])
+        if row.claim_token == token and row.state in HELD
     )
+    # What came of one message is the same for all of its rows, but for what took their place.
+    alike: defaultdict[tuple[tuple[str, object], ...], dict[str, str]] = defaultdict(dict)
     for result in results:
         if result.id in mine:
-            _set(tx, [result.id], **_recorded(result, now))
+            values = (*_recorded(result, now).items(), ("sent", result.sent))
+            alike[values][result.id] = result.superseded_by
+    for values, rows in alike.items():
+        _record(tx, dict(values), rows, now)
     return mine
+
+
+def _record(tx: Tx, values: dict[str, object], superseded_by: Mapping[str, str], now: Millis) -> None:
+    if values.pop("sent"):
+        values["sent_at"] = func.coalesce(deliveries.c.sent_at, now)
+    several = len(set(superseded_by.values())) > 1
+    for ids in chunks(superseded_by):
+        one = superseded_by[ids[0]]
+        by: object = case({i: superseded_by[i] for i in ids}, value=deliveries.c.id) if several else one
+        tx.conn.execute(
+            update(deliveries)
+            .where(deliveries.c.tenant == tx.tenant, deliveries.c.id.in_(ids))
+            .values(**values, superseded_by=by)
+        )
 
 
 def _recorded(result: Result, now: Millis) -> dict[str, object]:
     values: dict[str, object] = {
         "state": result.state.value,
         "next_at": None if result.wait_ms is None else now + result.wait_ms,
-        "superseded_by": result.superseded_by,
         "http_status": result.http_status,
         "provider_code": result.provider_code[:100],
         "provider_id": result.provider_id[:255],
@@ -254,8 +174,6 @@ def _recorded(result: Result, now: Millis) -> dict[str, object]:
         "updated_at": now,
         "finished_at": now if result.wait_ms is None else None,
     }
-    if result.sent:
-        values["sent_at"] = func.coalesce(deliveries.c.sent_at, now)
     if result.attempts is not None:
         values["attempts"] = result.attempts
     return values

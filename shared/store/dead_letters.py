@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, and_, exists, select, update
 
-from shared.model import Millis
+from shared.model import DeliveryState, Millis
 from shared.store.engine import Tx
 from shared.store.tables import dead_letters, deliveries
 
@@ -27,6 +27,9 @@ class DeadLetter:
     error_data: str = ""
     received: int = 1
     last_at: Millis = 0
+    first_at: Millis = 0
+    replayed_at: Millis | None = None
+    open: bool = False
 
 
 def record(tx: Tx, letter: DeadLetter) -> None:
@@ -73,13 +76,17 @@ def _open() -> ColumnElement[bool]:
     )
 
 
-def listing(tx: Tx, limit: int = 100, *, only_open: bool = False) -> list[DeadLetter]:
-    """The letters, newest first."""
-    query = select(dead_letters).where(dead_letters.c.tenant == tx.tenant)
+def listing(tx: Tx, limit: int = 100, *, only_open: bool = False, event_id: str = "") -> list[DeadLetter]:
+    """The letters, newest first; of events whose ids begin with `event_id`."""
+    query = select(dead_letters, _open().label("still_open")).where(dead_letters.c.tenant == tx.tenant)
     if only_open:
         query = query.where(_open())
+    if event_id:
+        query = query.where(dead_letters.c.event_id.startswith(event_id, autoescape=True))
     rows = tx.conn.execute(
-        query.order_by(dead_letters.c.last_at.desc(), dead_letters.c.event_id).limit(limit)
+        query.order_by(dead_letters.c.last_at.desc(), dead_letters.c.event_id, dead_letters.c.kind).limit(
+            limit
+        )
     )
     return [
         DeadLetter(
@@ -92,6 +99,30 @@ def listing(tx: Tx, limit: int = 100, *, only_open: bool = False) -> list[DeadLe
             row.error_data,
             row.received,
             row.last_at,
+            row.first_at,
+            row.replayed_at,
+            bool(row.still_open),
         )
         for row in rows
     ]
+
+
+def replayed(tx: Tx, event_id: str, kind: str) -> None:
+    """Note that the event is published again, and let what waits for its time be due now.
+
+    What may have arrived keeps its minute: it is sent once more only.
+    """
+    now = tx.now()
+    waiting = (DeliveryState.PENDING.value, DeliveryState.RETRY.value)
+    tx.conn.execute(
+        update(deliveries)
+        .where(deliveries.c.tenant == tx.tenant, deliveries.c.notification_id == event_id)
+        .where(deliveries.c.kind == kind, deliveries.c.next_at > now, deliveries.c.state.in_(waiting))
+        .values(next_at=now, updated_at=now)
+    )
+    tx.conn.execute(
+        update(dead_letters)
+        .where(dead_letters.c.tenant == tx.tenant, dead_letters.c.event_id == event_id)
+        .where(dead_letters.c.kind == kind)
+        .values(replayed_at=now)
+    )

@@ -6,10 +6,11 @@ received. No verb here sends or decides.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import ColumnElement, bindparam, select, update
 
 from shared.model import DeliveryState, EventKind, Millis, Notification
 from shared.store.engine import Tx
@@ -28,6 +29,7 @@ DEADLINES: Mapping[EventKind, Millis] = {
     EventKind.TEST: 5 * _MINUTE,
 }
 """How long after it was announced a message is still worth sending."""
+_IN_LIST = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Delivery:
     """A claimed row.
 
     `may_repeat`: an earlier attempt may have arrived. `reason`: what came of the last one. `instead_of`: the delivery
-    that failed before this fallback, in words.
+    that failed before this fallback, in words. `digest_id`: the digest it was folded into.
     """
 
     id: str
@@ -74,6 +76,7 @@ class Delivery:
     may_repeat: bool = False
     reason: str = ""
     instead_of: str = ""
+    digest_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,9 @@ class Claim:
     """What a claim got: rows, and by notification the frozen facts that they tell.
 
     `known`: how many rows of this kind the notification has at all. `held`: how many of them another process works
-    on, or can't be sent because it works on another row for the same recipient.
+    on, or can't be sent because it works on another row for the same recipient. `storms`: the channels for which so
+    much waits that one digest tells it, or that have a digest to be sent again. `ready`: the channels that work, and
+    of which nobody asked for rest.
     """
 
     rows: tuple[Delivery, ...]
@@ -89,6 +94,8 @@ class Claim:
     known: int
     held: int
     now: Millis
+    storms: tuple[str, ...] = ()
+    ready: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,32 +166,41 @@ def insert_many(tx: Tx, rows: Sequence[NewDelivery]) -> None:
 
 
 def told(tx: Tx, notification_ids: Iterable[str], channels: Iterable[str]) -> dict[tuple[str, str], set[str]]:
-    """By (channel, recipient): those of the notifications' alerts of which it was, or may have been, told."""
-    of_them = notification_alerts.alias()
-    asked = select(of_them.c.alert_id).where(
-        of_them.c.tenant == tx.tenant, of_them.c.notification_id.in_(set(notification_ids))
-    )
-    rows = tx.conn.execute(
-        select(deliveries.c.channel, deliveries.c.recipient, notification_alerts.c.alert_id)
-        .distinct()
-        .join(
-            notification_alerts,
-            and_(
-                notification_alerts.c.tenant == deliveries.c.tenant,
-                notification_alerts.c.notification_id == deliveries.c.notification_id,
-            ),
-        )
-        .where(
+    """By (channel, recipient): those of the notifications' alerts of which it was, or may have been, told.
+
+    One look-up after the other, because databases find no good way through all of it at once.
+    """
+    linked, places = notification_alerts.c, set(channels)
+    asked = {row.alert_id for row in _linked(tx, linked.notification_id, notification_ids)}
+    alerts: dict[str, set[str]] = {}
+    for row in _linked(tx, linked.alert_id, asked):
+        alerts.setdefault(row.notification_id, set()).add(row.alert_id)
+    found: dict[tuple[str, str], set[str]] = {}
+    for some in _in_lists(alerts):
+        query = select(deliveries.c.notification_id, deliveries.c.channel, deliveries.c.recipient).where(
             deliveries.c.tenant == tx.tenant,
-            notification_alerts.c.alert_id.in_(asked),
-            deliveries.c.channel.in_(set(channels)),
+            deliveries.c.notification_id.in_(some),
             deliveries.c.sent_at.is_not(None),
         )
-    )
-    found: dict[tuple[str, str], set[str]] = {}
-    for row in rows:
-        found.setdefault((row.channel, row.recipient), set()).add(row.alert_id)
+        for row in tx.conn.execute(query):
+            if row.channel in places:
+                found.setdefault((row.channel, row.recipient), set()).update(alerts[row.notification_id])
     return found
+
+
+def _linked(tx: Tx, column: ColumnElement[str], names: Iterable[str]) -> Iterator[Any]:
+    for some in _in_lists(names):
+        yield from tx.conn.execute(
+            select(notification_alerts.c.notification_id, notification_alerts.c.alert_id).where(
+                notification_alerts.c.tenant == tx.tenant, column.in_(some)
+            )
+        )
+
+
+def _in_lists(names: Iterable[str]) -> Iterator[list[str]]:
+    ordered = sorted(set(names))
+    for start in range(0, len(ordered), _IN_LIST):
+        yield ordered[start : start + _IN_LIST]
 
 
 def add_fallbacks(tx: Tx, rows: Sequence[NewDelivery]) -> None:
@@ -212,16 +228,19 @@ def due_channels(tx: Tx, now: Millis) -> list[tuple[str, str]]:
 
 def open_kinds(tx: Tx, notification_ids: Iterable[str]) -> dict[str, frozenset[str]]:
     """By notification: the channel kinds that still have an open delivery; notifications without one are left out."""
-    rows = tx.conn.execute(
-        select(deliveries.c.notification_id, deliveries.c.kind)
-        .distinct()
-        .where(
-            deliveries.c.tenant == tx.tenant,
-            deliveries.c.notification_id.in_(set(notification_ids)),
-            deliveries.c.next_at.is_not(None),
-        )
-    )
+    rows = tx.conn.execute(_OPEN_KINDS, {"tenant": tx.tenant, "ids": sorted(set(notification_ids))})
     found: dict[str, set[str]] = {}
     for row in rows:
         found.setdefault(row.notification_id, set()).add(row.kind)
     return {name: frozenset(kinds) for name, kinds in found.items()}
+
+
+_OPEN_KINDS = (
+    select(deliveries.c.notification_id, deliveries.c.kind)
+    .distinct()
+    .where(
+        deliveries.c.tenant == bindparam("tenant"),
+        deliveries.c.notification_id.in_(bindparam("ids", expanding=True)),
+        deliveries.c.next_at.is_not(None),
+    )
+)

@@ -59,12 +59,12 @@ class Tx:
 
     def insert(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert rows (without `tenant`) in one statement per 500."""
-        for chunk in _chunks(self._scoped(rows)):
+        for chunk in self._chunks(rows):
             self.conn.execute(table.insert(), chunk)
 
     def insert_missing(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert the rows whose unique keys are not there yet; the others stay as they are."""
-        for chunk in _chunks(self._scoped(rows)):
+        for chunk in self._chunks(rows):
             if self.conn.dialect.name == "sqlite":
                 self.conn.execute(sqlite.insert(table).on_conflict_do_nothing(), chunk)
             else:
@@ -78,7 +78,7 @@ class Tx:
             return
         keys = [column.name for column in table.primary_key.columns]
         names = list(update) or [name for name in rows[0] if name not in keys]
-        for chunk in _chunks(self._scoped(rows)):
+        for chunk in self._chunks(rows):
             if self.conn.dialect.name == "sqlite":
                 new = sqlite.insert(table)
                 given = {name: new.excluded[name] for name in names}
@@ -89,13 +89,10 @@ class Tx:
                     other.on_duplicate_key_update({name: other.inserted[name] for name in names}), chunk
                 )
 
-    def _scoped(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        return [{"tenant": self.tenant, **row} for row in rows]
-
-
-def _chunks(rows: list[dict[str, Any]]) -> Iterable[list[dict[str, Any]]]:
-    for start in range(0, len(rows), _CHUNK):
-        yield rows[start : start + _CHUNK]
+    def _chunks(self, rows: Sequence[Mapping[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+        """A statement's rows at a time, each with the tenant: there may be 100,000 of them."""
+        for start in range(0, len(rows), _CHUNK):
+            yield [{"tenant": self.tenant, **row} for row in rows[start : start + _CHUNK]]
 
 
 class Store:
@@ -217,11 +214,15 @@ def _mysql(url: str) -> Engine:
     return create_engine(
         url,
         isolation_level="READ COMMITTED",
-        pool_size=2,
-        max_overflow=4,
+        # Kept, and not made anew whenever more than a few threads are at work; the last one used is taken first.
+        pool_size=6,
+        max_overflow=0,
+        pool_use_lifo=True,
         pool_pre_ping=True,
         pool_recycle=300,
         pool_timeout=10,
+        # What is still open is rolled back when a connection is given back; the pool would do it after a commit too.
+        pool_reset_on_return=None,
         hide_parameters=True,
         connect_args={
             "connect_timeout": 3,

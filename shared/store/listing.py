@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Column, Table, func, select
+from sqlalchemy import Column, Table, select
 
 from shared.errors import InvalidInput, NotFound
 from shared.model import Millis, Severity
@@ -16,15 +16,15 @@ from shared.store.engine import Tx
 from shared.store.managed import Page
 from shared.store.tables import (
     alerts,
-    channel_state,
     deliveries,
     notification_alerts,
-    rule_status,
     ticks,
     transitions,
 )
 
 _IN_LIST = 400
+MOST = 500
+"""How many rows one look at something belonging together shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,11 @@ class DeliveryRow:
     latency_ms: int
     superseded_by: str
     created_at: Millis
+    deadline_at: Millis
+    provider_code: str
+    excerpt: str
+    fallback_of: str
+    digest_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,16 +113,6 @@ class TickRow:
     skipped: int
     errors: int
     error: str
-
-
-@dataclass(frozen=True, slots=True)
-class RuleStanding:
-    """How a rule does: its health, why, since when, and how many of its alerts are open."""
-
-    health: str = "ok"
-    health_reason: str = ""
-    health_since: Millis = 0
-    firing: int = 0
 
 
 def _columns(table: Table, row: type) -> list[Column[Any]]:
@@ -171,9 +166,35 @@ def alert(tx: Tx, wanted: str) -> AlertRow:
         raise NotFound("alert", wanted, "list the alerts to see their ids")
     if len(rows) > 1:
         raise InvalidInput(
-            "alert", wanted, "several alerts begin so", f"Two of them: {rows[0].id}, {rows[1].id}"
+            "alert", wanted, "several alerts begin with it", f"Two of them: {rows[0].id}, {rows[1].id}"
         )
     return rows[0]
+
+
+def alerts_by_id(tx: Tx, ids: Sequence[str]) -> list[AlertRow]:
+    """The alerts with these ids, in the order of the ids; those that don't exist are left out."""
+    found: dict[str, AlertRow] = {}
+    for start in range(0, len(ids), _IN_LIST):
+        query = select(*_columns(alerts, AlertRow)).where(
+            alerts.c.tenant == tx.tenant, alerts.c.id.in_(ids[start : start + _IN_LIST])
+        )
+        found |= {row.id: row for row in managed.records(tx, AlertRow, query)}
+    return [found[one] for one in ids if one in found]
+
+
+def alerts_of(tx: Tx, notification_id: str) -> list[AlertRow]:
+    """All alerts that a notification is about, the worst first."""
+    query = (
+        select(*_columns(alerts, AlertRow))
+        .join(
+            notification_alerts,
+            (notification_alerts.c.tenant == alerts.c.tenant)
+            & (notification_alerts.c.alert_id == alerts.c.id),
+        )
+        .where(alerts.c.tenant == tx.tenant, notification_alerts.c.notification_id == notification_id)
+        .order_by(notification_alerts.c.position)
+    )
+    return managed.records(tx, AlertRow, query)
 
 
 def transitions_of(tx: Tx, alert_id: str) -> list[TransitionRow]:
@@ -205,6 +226,7 @@ def deliveries_page(
     state: str = "",
     channel: str = "",
     rule_id: str = "",
+    alert_id: str = "",
     only_open: bool = False,
     limit: int = 50,
     cursor: str = "",
@@ -217,8 +239,37 @@ def deliveries_page(
             query = query.where(column == wanted)
     if only_open:
         query = query.where(table.next_at.is_not(None))
+    if alert_id:
+        told = select(notification_alerts.c.notification_id).where(
+            notification_alerts.c.tenant == tx.tenant, notification_alerts.c.alert_id == alert_id
+        )
+        query = query.where(table.notification_id.in_(told))
     rows, more = managed.page(tx, query, (table.created_at, table.id), limit, cursor, newest_first=True)
     return Page(tuple(DeliveryRow(*row) for row in rows), more)
+
+
+def delivery(tx: Tx, wanted: str) -> DeliveryRow:
+    """The delivery with this id, or whose id begins so. Raises NotFound, and InvalidInput when several begin so."""
+    table = deliveries.c
+    query = select(*_columns(deliveries, DeliveryRow)).where(
+        table.tenant == tx.tenant, table.id.startswith(wanted, autoescape=True)
+    )
+    rows = managed.records(tx, DeliveryRow, query.order_by(table.id).limit(2))
+    if not wanted or not rows:
+        raise NotFound("delivery", wanted, "list the deliveries to see their ids")
+    if len(rows) > 1 and rows[0].id != wanted:
+        found = f"Two of them: {rows[0].id}, {rows[1].id}"
+        raise InvalidInput("delivery", wanted, "several deliveries begin with it", found)
+    return rows[0]
+
+
+def deliveries_with(tx: Tx, **columns: str) -> list[DeliveryRow]:
+    """Deliveries whose columns have these values: the siblings, the fallbacks or the superseded ones of another."""
+    query = select(*_columns(deliveries, DeliveryRow)).where(deliveries.c.tenant == tx.tenant)
+    for name, value in columns.items():
+        query = query.where(deliveries.c[name] == value)
+    order = (deliveries.c.created_at, deliveries.c.channel, deliveries.c.recipient)
+    return managed.records(tx, DeliveryRow, query.order_by(*order).limit(MOST))
 
 
 def ticks_page(tx: Tx, *, limit: int = 20, cursor: str = "") -> Page[TickRow]:
@@ -226,34 +277,3 @@ def ticks_page(tx: Tx, *, limit: int = 20, cursor: str = "") -> Page[TickRow]:
     query = select(*_columns(ticks, TickRow)).where(ticks.c.tenant == tx.tenant)
     rows, more = managed.page(tx, query, (ticks.c.slot, ticks.c.shard), limit, cursor, newest_first=True)
     return Page(tuple(TickRow(*row) for row in rows), more)
-
-
-def standings(tx: Tx, rule_ids: Sequence[str]) -> dict[str, RuleStanding]:
-    """How these rules do. A rule that was never evaluated is in order."""
-    found: dict[str, RuleStanding] = {}
-    for start in range(0, len(rule_ids), _IN_LIST):
-        some = rule_ids[start : start + _IN_LIST]
-        status = select(
-            rule_status.c.rule_id,
-            rule_status.c.health,
-            rule_status.c.health_reason,
-            rule_status.c.health_since,
-        ).where(rule_status.c.tenant == tx.tenant, rule_status.c.rule_id.in_(some))
-        health = {row[0]: row[1:] for row in tx.conn.execute(status)}
-        open_ones = (
-            select(alerts.c.rule_id, func.count())
-            .where(alerts.c.tenant == tx.tenant, alerts.c.open_key == "open", alerts.c.rule_id.in_(some))
-            .group_by(alerts.c.rule_id)
-        )
-        firing = {row[0]: row[1] for row in tx.conn.execute(open_ones)}
-        for rule_id in some:
-            found[rule_id] = RuleStanding(*health.get(rule_id, ("ok", "", 0)), firing=firing.get(rule_id, 0))
-    return found
-
-
-def channel_health(tx: Tx) -> dict[str, tuple[str, str, Millis]]:
-    """(health, reason, since) of every channel that was used, by its name."""
-    query = select(
-        channel_state.c.channel, channel_state.c.health, channel_state.c.reason, channel_state.c.since
-    ).where(channel_state.c.tenant == tx.tenant)
-    return {row[0]: (row[1], row[2], row[3]) for row in tx.conn.execute(query)}

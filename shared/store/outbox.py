@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, case, exists, func, select, update
+from sqlalchemy import ColumnElement, bindparam, case, exists, func, select, update
 
 from shared.events import Event
 from shared.model import AlertFacts, Notification
@@ -16,6 +16,7 @@ from shared.store.tables import notification_alerts, outbox
 
 REPEAT_MS = (60_000, 120_000, 240_000, 480_000)
 LONGEST_REPEAT_MS = 600_000
+_IN_LIST = 500
 REFUSED_MS = 1_000
 """A refused event steps behind the others, so that one that is always refused can't block them."""
 
@@ -76,6 +77,30 @@ def unpublished(tx: Tx, limit: int) -> list[Due]:
     return [Due(_event(row), kinds.get(row.id, frozenset()), False) for row in rows]
 
 
+def take(tx: Tx, ids: Sequence[str], lease_ms: int) -> set[str]:
+    """Those of these events that are due and that nobody else publishes; until the lease is over, nobody else will."""
+    now, taken = tx.now(), set[str]()
+    for start in range(0, len(ids), _IN_LIST):
+        some = outbox.c.id.in_(sorted(ids)[start : start + _IN_LIST])
+        # Whoever comes second waits here, and then sees that they are not due any more.
+        due = select(outbox.c.id).where(outbox.c.tenant == tx.tenant, some, outbox.c.next_at <= now)
+        taken.update(tx.conn.execute(due.order_by(outbox.c.id).with_for_update()).scalars())
+    for start in range(0, len(taken), _IN_LIST):
+        mine = outbox.c.id.in_(sorted(taken)[start : start + _IN_LIST])
+        tx.conn.execute(
+            update(outbox).where(outbox.c.tenant == tx.tenant, mine).values(next_at=now + lease_ms)
+        )
+    return taken
+
+
+def chosen(tx: Tx, ids: Sequence[str]) -> list[Due]:
+    """These events, with the kinds that have open deliveries, whether they are due or not."""
+    query = select(outbox.c.id, outbox.c.attributes, outbox.c.body, outbox.c.published_at)
+    rows = tx.conn.execute(query.where(outbox.c.tenant == tx.tenant, outbox.c.id.in_(ids))).all()
+    kinds = deliveries.open_kinds(tx, [row.id for row in rows])
+    return [Due(_event(row), kinds.get(row.id, frozenset()), row.published_at is not None) for row in rows]
+
+
 def repeats(tx: Tx, per_channel: int) -> list[Due]:
     """Accepted events that still have a delivery that is due, oldest first, with the kinds of those deliveries.
 
@@ -116,10 +141,7 @@ def _event(row: Any) -> Event:
 def published(tx: Tx, accepted: Sequence[str], refused: Mapping[str, str]) -> None:
     """Record the outcome of publishing: accepted ones wait for their repeat, refused ones come next tick."""
     now = tx.now()
-    wait = case(
-        *((outbox.c.attempts == tried, pause) for tried, pause in enumerate(REPEAT_MS)),
-        else_=LONGEST_REPEAT_MS,
-    )
+    wait = growing_wait()
     if accepted:
         tx.conn.execute(
             update(outbox)
@@ -142,6 +164,14 @@ def published(tx: Tx, accepted: Sequence[str], refused: Mapping[str, str]) -> No
     close_finished(tx, accepted)
 
 
+def growing_wait() -> ColumnElement[int]:
+    """1, 2, 4, 8 and then always 10 minutes, by the number of attempts so far."""
+    return case(
+        *((outbox.c.attempts == tried, pause) for tried, pause in enumerate(REPEAT_MS)),
+        else_=LONGEST_REPEAT_MS,
+    )
+
+
 def _by_reason(refused: Mapping[str, str]) -> Mapping[str, Sequence[str]]:
     found: dict[str, list[str]] = {}
     for event_id, why in refused.items():
@@ -150,30 +180,28 @@ def _by_reason(refused: Mapping[str, str]) -> Mapping[str, Sequence[str]]:
 
 
 def close_finished(tx: Tx, ids: Collection[str]) -> None:
-    """Take events out of the re-drive once none of their deliveries is open."""
-    if not ids:
-        return
+    """Take events out of the re-drive once none of their deliveries is open: published or not, nobody is to be told."""
+    for start in range(0, len(ids), _IN_LIST):
+        _close_finished(tx, sorted(ids)[start : start + _IN_LIST])
+
+
+def _close_finished(tx: Tx, ids: Sequence[str]) -> None:
     # Functions of several kinds may finish one event at once; the second waits here, and sees what the first recorded.
-    tx.conn.execute(
-        select(outbox.c.id)
-        .where(outbox.c.tenant == tx.tenant, outbox.c.id.in_(sorted(ids)))
-        .order_by(outbox.c.id)
-        .with_for_update()
-    ).all()
-    still_open = exists().where(
-        and_(
-            rows_of.c.tenant == outbox.c.tenant,
-            rows_of.c.notification_id == outbox.c.id,
-            rows_of.c.next_at.is_not(None),
-        )
-    )
-    tx.conn.execute(
-        update(outbox)
-        .where(
-            outbox.c.tenant == tx.tenant,
-            outbox.c.id.in_(ids),
-            outbox.c.published_at.is_not(None),
-            ~still_open,
-        )
-        .values(next_at=None)
-    )
+    tx.conn.execute(_LOCK, {"tenant": tx.tenant, "ids": ids}).all()
+    # Asked first and not within the update: databases answer that for each row anew, and badly.
+    finished = sorted(set(ids) - deliveries.open_kinds(tx, ids).keys())
+    if finished:
+        tx.conn.execute(_CLOSE, {"_tenant": tx.tenant, "_ids": finished})
+
+
+_LOCK = (
+    select(outbox.c.id)
+    .where(outbox.c.tenant == bindparam("tenant"), outbox.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(outbox.c.id)
+    .with_for_update()
+)
+_CLOSE = (
+    update(outbox)
+    .where(outbox.c.tenant == bindparam("_tenant"), outbox.c.id.in_(bindparam("_ids", expanding=True)))
+    .values(next_at=None)
+)

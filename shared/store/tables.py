@@ -115,6 +115,7 @@ rules = _table(
     _time("deleted_at", nullable=True),
     Index("rules_revision", "tenant", "revision"),
     Index("rules_monitor", "tenant", "monitor_id"),
+    Index("rules_live", "tenant", "deleted_at", "enabled"),
 )
 
 rule_status = _table(
@@ -125,8 +126,18 @@ rule_status = _table(
     _text("health_reason"),
     _time("health_since"),
     _time("grouped_until"),
+    Index("rule_status_health", "tenant", "health"),
 )
 """What the evaluator writes about a rule, apart from what people write: notification counter, health, grouping."""
+
+rule_troubles = _table(
+    "rule_troubles",
+    _id("rule_id", primary_key=True),
+    _id("group_id", 24, primary_key=True),
+    _word("health", "error"),
+    _text("reason"),
+)
+"""What is wrong with a rule in one of its query groups; only of rules that have several."""
 
 series = _table(
     "series",
@@ -136,6 +147,15 @@ series = _table(
     _time("first_seen"),
     _time("last_seen"),
 )
+
+forgotten = _table(
+    "forgotten",
+    _id("rule_id", primary_key=True),
+    _id("series_id", 24, primary_key=True),
+    _json("key"),
+    _time("at"),
+)
+"""Series that people said are gone for good, and when; a row goes when its series sends again."""
 
 states = _table(
     "states",
@@ -281,6 +301,7 @@ deliveries = _table(
     Index("deliveries_channel", "tenant", "channel", "next_at"),
     Index("deliveries_claim", "tenant", "claim_token"),
     Index("deliveries_created", "tenant", "created_at", "id"),
+    Index("deliveries_finished", "tenant", "finished_at"),
 )
 
 channel_state = _table(
@@ -328,6 +349,8 @@ ticks = _table(
     _id("shard", 32, primary_key=True),
     Column("slot", BigInteger, primary_key=True, autoincrement=False),
     _time("started_at"),
+    _count("interval_ms"),
+    _count("lateness_ms"),
     _count("total_ms"),
     _json("stages_ms"),
     _count("rules"),
