@@ -14,11 +14,12 @@ from knative.local.demo_site import Cycle
 from knative.local.journal import Note
 from knative.local.options import Options
 from knative.local.stack import Stack
+from shared.channels import kinds
 from shared.columns import SampleQuery
 from shared.metrics import open_metrics
 from tests.support.processes import free_port
 
-KINDS = ("slack", "email", "webhook")
+KINDS = kinds()
 SITE = Cycle(first_down=6, first_up=18, every_seconds=0, down_seconds=0)
 WITHIN_SECONDS = 90.0
 
@@ -54,9 +55,10 @@ def _about_the_site(message: Mapping[str, Any]) -> bool:
 
 
 def _event(message: Mapping[str, Any]) -> str:
-    """Firing or resolved, as the line on a lock screen says it."""
-    text = message["title"].lower()
-    return "resolved" if "resolved" in text else "firing" if "firing" in text else "other"
+    """Firing or resolved, as the line on a lock screen said it: a message may have been edited since."""
+    text = [*message["before"], message["title"]][0].lower()
+    words = {"resolved": "resolved", "firing": "firing", "triggered": "firing"}
+    return next((event for word, event in words.items() if word in text), "other")
 
 
 def _arrivals(messages: list[dict[str, Any]]) -> Arrivals:

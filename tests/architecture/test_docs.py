@@ -64,7 +64,7 @@ def test_every_key_of_a_channel_is_documented_with_its_default() -> None:
 def test_every_setting_and_secret_of_a_kind_is_documented_with_its_default(kind: str) -> None:
     module = load_kind(kind)
 
-    assert documented("docs/configuration.md", f"`{kind}`") == (
+    assert documented(f"docs/channels/{kind}.md", "Settings") == (
         defaults(module.Settings) | {f"secret {name}": "" for name in module.SECRETS}
     )
 
@@ -79,7 +79,7 @@ def test_every_key_of_a_rule_is_documented_with_its_default() -> None:
 
 @pytest.mark.parametrize("name", sorted(condition_types()))
 def test_every_key_of_a_condition_is_documented_with_its_default(name: str) -> None:
-    assert documented("docs/rules.md", f"`{name}`") == defaults(condition_type(name).Params)
+    assert documented("docs/conditions.md", f"`{name}`") == defaults(condition_type(name).Params)
 
 
 def test_the_rule_that_is_shown_can_be_stored() -> None:
@@ -144,14 +144,28 @@ def test_every_make_target_that_any_page_names_exists() -> None:
     assert {(page, target) for page, target in used if target not in make_targets()} == set()
 
 
-def test_every_channel_kind_is_documented_and_every_documented_one_exists() -> None:
-    listed = re.findall(r"^### `(\w+)`", docs.section("docs/configuration.md", "Channel kinds"), re.MULTILINE)
+def test_every_channel_kind_is_listed_with_its_secrets_and_has_a_page_with_a_picture() -> None:
+    table = docs.rows(docs.section("docs/configuration.md", "Channel kinds"))
+    listed = {docs.code(kind)[0]: set(docs.code(secrets)) for kind, _told, secrets, _page in table}
 
-    assert sorted(listed) == sorted(manifests.channel_kinds())
+    assert listed == {kind: set(load_kind(kind).SECRETS) for kind in manifests.channel_kinds()}
+    assert {page.stem for page in (ROOT / "docs" / "channels").glob("*.md")} == set(listed)
+    pictured = {page.stem for page, target in docs.links() if target == f"{page.stem}.png"}
+    assert pictured == set(listed)
+
+
+@pytest.mark.parametrize("kind", sorted(manifests.channel_kinds()))
+def test_the_channel_that_a_kinds_page_shows_can_be_read(kind: str, tmp_path: Path) -> None:
+    (shown,) = docs.blocks(f"docs/channels/{kind}.md", "yaml")
+    (tmp_path / "channels.yaml").write_text(shown, encoding="utf-8")
+
+    book = load_book(tmp_path / "channels.yaml", None, {}, "default", frozenset())
+
+    assert {channel.kind for channel in book.channels} == {kind}
 
 
 def test_every_condition_type_is_documented_and_every_documented_one_exists() -> None:
-    listed = re.findall(r"^### `(\w+)`", docs.section("docs/rules.md", "Conditions"), re.MULTILINE)
+    listed = re.findall(r"^### `(\w+)`", docs.section("docs/conditions.md", "Types"), re.MULTILINE)
 
     assert sorted(listed) == sorted(condition_types())
 

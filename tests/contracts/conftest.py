@@ -5,9 +5,20 @@ from pathlib import Path
 
 import pytest
 
+from shared.metrics import MetricStore
+from shared.settings import Settings
+from shared.store.engine import Store, open_store
+from shared.store.migrate import migrate
+from shared.wiring import Wiring
 from tests.support.gate import Gate
 from tests.support.sink import Reply, Sink
 from tests.support.world import World
+
+OWN_CHANNELS = """
+channels:
+  - {name: ops, kind: slack, default: true}
+  - {name: hook, kind: webhook}
+"""
 
 
 @pytest.fixture(params=["sqlite and embedded", "mariadb and influxdb"])
@@ -47,3 +58,29 @@ def gated(tmp_path: Path, database_url: str, influxdb_url: str, gate: Gate) -> I
         made = World(tmp_path, sink, database_url, metrics)
         yield made
         made.wiring.close()
+
+
+@pytest.fixture
+def wiring(database_url: str, tmp_path: Path) -> Iterator[Wiring]:
+    """A process with two channels on an empty database."""
+    channels = tmp_path / "channels.yaml"
+    channels.write_text(OWN_CHANNELS, encoding="utf-8")
+    chosen = {"database_url": database_url, "state_dir": tmp_path, "channels_file": channels}
+    made = Wiring(Settings.model_validate(chosen), {})
+    store = open_store(database_url, "default")
+    migrate(store)
+    store.close()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def store(wiring: Wiring) -> Store:
+    """The database of that process."""
+    return wiring.store
+
+
+@pytest.fixture
+def numbers(wiring: Wiring) -> MetricStore:
+    """The numbers that the process tells of itself."""
+    return wiring.metrics("self")

@@ -1,9 +1,7 @@
 """What every kind of channel promises, for each file in the folder: limits, no secrets, no live injection, outcomes."""
 
-import json
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,23 +9,25 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from shared.channels import Misconfigured, kinds, load_kind
-from shared.channels._combine import combine
 from shared.channels._http import MaybeSent, NotSent, send
-from shared.channels._kind import Call, Reply, Request
-from shared.channels._message import Message, build
-from shared.model import AlertFacts, Channel, EventKind, Notification, RuleFacts, Severity
+from shared.channels._kind import Call, Reply
+from shared.model import AlertFacts, EventKind, Notification, RuleFacts, Severity
+from tests.support.channels import (
+    LIVE,
+    REFUSES,
+    SECRETS,
+    broken_graphemes,
+    chosen,
+    message_of,
+    payload_of,
+    rendered,
+    shown,
+)
 from tests.support.deliveries import SLOT, alert, notification
 from tests.support.processes import free_port
 from tests.support.sink import Reply as Answer
 from tests.support.sink import Sink
 
-SETTINGS: dict[str, dict[str, Any]] = {"email": {"from": "tocsin@team.example", "to": ["ann@team.example"]}}
-"""Settings that a kind can't do without; a kind that is not listed needs none."""
-SECRETS = {
-    "url": "https://hooks.slack.com/services/T0/B0/pl4nt3d",
-    "api_key": "SG.pl4nt3d",
-    "signing_key": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-}
 NASTY = "<!channel> @everyone <@U1> <script>alert(1)</script> [x](http://evil) \r\nBcc: x@evil & `code` \x00\u202e"
 every_kind = pytest.mark.parametrize("kind", kinds())
 text = st.one_of(
@@ -35,25 +35,6 @@ text = st.one_of(
     st.text(alphabet="&<>\"'`|*_~\r\n\\", min_size=1, max_size=3000),
     st.text(alphabet="👩‍👧🇩🇪é́🔥\u200d\ufe0f", min_size=1, max_size=3000),
 )
-
-
-def rendered(kind: str, message: Message) -> list[Request]:
-    """The message as the kind renders it, and its plain form."""
-    module = load_kind(kind)
-    chosen = module.Settings.model_validate(SETTINGS.get(kind, {}))
-    channel = Channel(name="ops", kind=kind)
-    recipient = module.recipients(chosen)[0]
-    both = (
-        module.render(message, channel, chosen, recipient),
-        module.plain(message, channel, chosen, recipient),
-    )
-    return [request for request in both if request is not None]
-
-
-def message_of(*told: Notification, may_repeat: bool = False) -> Message:
-    telling = combine(told, {item.id for one in told for item in one.alerts})
-    assert telling is not None
-    return build(telling, id="dlv_1", zone="Europe/Berlin", may_repeat=may_repeat)
 
 
 @st.composite
@@ -95,26 +76,6 @@ def notifications(draw: st.DrawFn) -> Notification:
     )
 
 
-def slack_violations(payload: dict[str, Any]) -> list[str]:
-    """What Slack would refuse: its limits, in UTF-16 units, and empty texts."""
-
-    def units(value: str) -> int:
-        return len(value.encode("utf-16-le")) // 2
-
-    found = []
-    blocks = [*payload.get("blocks", []), *(b for a in payload.get("attachments", []) for b in a["blocks"])]
-    if not payload["text"].strip() or units(payload["text"]) > 40_000 or len(blocks) > 50:
-        found.append("text or blocks")
-    for block in blocks:
-        limit = {"header": 150, "section": 3000, "context": 3000}[block["type"]]
-        texts = [block["text"]] if "text" in block else []
-        found += [f"{block['type']} {item}" for item in texts if not 0 < units(item["text"]) <= limit]
-        fields = [*block.get("fields", []), *block.get("elements", [])]
-        found += ["fields"] * (len(fields) > 10)
-        found += [f"field {item}" for item in fields if not 0 < units(item["text"]) <= 2000]
-    return found
-
-
 @every_kind
 @settings(
     max_examples=40,
@@ -126,14 +87,8 @@ def test_limits_hold_for_any_facts(kind: str, told: Notification, may_repeat: bo
     for request in rendered(kind, message_of(told, may_repeat=may_repeat)):
         assert request.id == "dlv_1"
         assert 0 < len(request.body) <= load_kind(kind).MAX_BYTES
-        payload = json.loads(request.body)
-        if kind == "slack":
-            assert slack_violations(payload) == []
-        if kind == "email":
-            assert 0 < len(payload["subject"]) <= 200
-            assert not set(payload["subject"]) & set("\r\n\0")
-            assert all(part["value"].strip() for part in payload["content"])
-            assert all(len(part["value"].encode()) < 102_000 for part in payload["content"])
+        assert REFUSES[kind](payload_of(request)) == []
+        assert broken_graphemes(request.body.decode()) == []
 
 
 @every_kind
@@ -144,36 +99,28 @@ def test_nothing_that_comes_from_outside_is_live(kind: str) -> None:
         note=NASTY,
     )
     for request in rendered(kind, message_of(nasty)):
-        payload = json.loads(request.body)
         assert b"\x00" not in request.body
         assert "\u202e" not in request.body.decode()
-        if kind == "slack":
-            shown = json.dumps(payload, ensure_ascii=False).replace("<https://wiki.example/demo|Runbook>", "")
-            assert "<" not in shown
-        if kind == "email":
-            html = [part["value"] for part in payload["content"] if part["type"] == "text/html"]
-            assert all("<script" not in part and "<!channel" not in part for part in html)
-            assert set(payload["headers"]) == {"Message-ID", "References", "In-Reply-To", "Auto-Submitted"}
-            assert "\n" not in payload["subject"]
+        assert LIVE[kind](payload_of(request)) == []
 
 
 @every_kind
 def test_every_event_reads_differently_without_colour(kind: str) -> None:
-    shown = set()
+    badges = set()
     for event in EventKind:
         told = message_of(notification(1, event.value))
-        shown.add(told.badge)
+        badges.add(told.badge)
         if load_kind(kind).HUMAN:
-            assert all(told.word in request.body.decode() for request in rendered(kind, told))
+            assert all(told.word in shown(kind, request) for request in rendered(kind, told))
         else:
             assert f'"type":"alert.{event.value}"' in rendered(kind, told)[0].body.decode()
-    assert len(shown) == len(EventKind)
+    assert len(badges) == len(EventKind)
 
 
 @every_kind
 def test_a_message_says_what_where_how_bad_and_since_when(kind: str) -> None:
     told = message_of(notification(1, "resolved", rule={"id": "rule_1"}))
-    body = rendered(kind, told)[0].body.decode()
+    body = shown(kind, rendered(kind, told)[0])
     for part in (
         "Demo site is down",
         "demo-1.example",
@@ -182,7 +129,7 @@ def test_a_message_says_what_where_how_bad_and_since_when(kind: str) -> None:
         "is_up is below 1",
     ):
         assert part in body
-    assert ("10 min" if load_kind(kind).HUMAN else '"resolved_at":"2026-09-21T14:13:30.000Z"') in body
+    assert ("10 min" if load_kind(kind).HUMAN else "2026-09-21T14:13:30.000Z") in body
 
 
 @every_kind
@@ -193,17 +140,16 @@ def test_the_same_message_is_rendered_to_the_same_bytes(kind: str) -> None:
 
 @every_kind
 def test_secrets_are_added_by_the_address_only_and_their_absence_is_said(kind: str) -> None:
-    module = load_kind(kind)
-    chosen = module.Settings.model_validate(SETTINGS.get(kind, {}))
+    module, given = load_kind(kind), SECRETS[kind]
     request = rendered(kind, message_of(notification()))[0]
     assert "pl4nt3d" not in repr(request)
-    url, headers = module.address(request, chosen, {k: SecretStr(v) for k, v in SECRETS.items()}, SLOT)
+    url, headers = module.address(request, chosen(kind), {k: SecretStr(v) for k, v in given.items()}, SLOT)
     assert url.startswith("https://")
-    call = Call(url, headers, request.body, secrets=tuple(SECRETS.values()))
+    call = Call(url, headers, request.body, secrets=tuple(given.values()))
     assert "pl4nt3d" not in repr(call)
     with pytest.raises(Misconfigured):
-        module.address(request, chosen, {}, SLOT)
-    assert set(module.SECRETS) <= set(SECRETS)
+        module.address(request, chosen(kind), {}, SLOT)
+    assert set(module.SECRETS) == set(given)
 
 
 @every_kind

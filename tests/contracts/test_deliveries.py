@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from shared.model import DeliveryState, EventKind
-from shared.store import channel_state, claims, deliveries, listing, outbox, tables
+from shared.store import channel_state, claims, deliveries, outbox, standings, tables
 from shared.store.deliveries import Claim, Delivery, NewDelivery, Result
 from shared.store.engine import Store, Tx
 from tests.support import servers
@@ -258,12 +258,12 @@ def test_a_dead_channel_gives_one_probe_at_a_time_and_works_again_after_one_or_a
     turn(store)
     die()
     assert not turn(store, mark="old").go
-    assert store.read(listing.channel_health)["ops"][:2] == ("unhealthy", "archived")
+    assert store.read(standings.channel_health)["ops"][:2] == ("unhealthy", "archived")
     let_time_pass()
     assert sorted(one.probe for one in at_once(lambda _: turn(store, mark="old"), 3)) == [False, False, True]
     store.write(lambda tx: channel_state.rest(tx, "ops", 1))
-    assert store.read(listing.channel_health)["ops"][0] == "unhealthy"
+    assert store.read(standings.channel_health)["ops"][0] == "unhealthy"
     store.write(lambda tx: channel_state.found_alive(tx, "ops"))
-    assert store.read(listing.channel_health)["ops"][0] == "ok"
+    assert store.read(standings.channel_health)["ops"][0] == "ok"
     die()
     assert turn(store, mark="new").go

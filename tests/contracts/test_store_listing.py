@@ -5,7 +5,7 @@ from sqlalchemy import Table, select
 
 from shared.errors import Conflict, InvalidInput, NotFound
 from shared.model import Severity
-from shared.store import acks, listing
+from shared.store import acks, listing, standings
 from shared.store.engine import Store
 from shared.store.listing import AlertRow
 from shared.store.managed import Page
@@ -68,7 +68,7 @@ def test_an_alert_is_found_by_the_beginning_of_its_id(store: Store) -> None:
 
     assert store.read(lambda tx: listing.alert(tx, "alert_x")).id == "alert_xyz"
     assert store.read(lambda tx: listing.alert(tx, "alert_abc1")).id == "alert_abc1"
-    with pytest.raises(InvalidInput, match="several alerts begin so"):
+    with pytest.raises(InvalidInput, match="several alerts begin with it"):
         store.read(lambda tx: listing.alert(tx, "alert_abc"))
 
 
@@ -165,10 +165,10 @@ def test_the_standing_of_rules_counts_open_alerts_and_tells_health(store: Store)
     status = {"rule_id": "rule_btc", "health": "error", "health_reason": "no such field", "health_since": NOW}
     store.write(lambda tx: tx.insert(rule_status, [status]))
 
-    found = store.read(lambda tx: listing.standings(tx, ["rule_btc", "rule_new"]))
+    found = store.read(lambda tx: standings.standings(tx, ["rule_btc", "rule_new"]))
 
-    assert found["rule_btc"] == listing.RuleStanding("error", "no such field", NOW, 2)
-    assert found["rule_new"] == listing.RuleStanding()
+    assert found["rule_btc"] == standings.RuleStanding("error", "no such field", NOW, 2)
+    assert found["rule_new"] == standings.RuleStanding()
 
 
 def _state(store: Store, alert_id: str) -> tuple[int, int, int]:
@@ -177,12 +177,17 @@ def _state(store: Store, alert_id: str) -> tuple[int, int, int]:
     return row.acked_level, row.acked_until, row.version
 
 
+def _acknowledge(store: Store, alert_id: str, until: int | None = None, now: int = NOW) -> listing.AlertRow:
+    alert = store.read(lambda tx: listing.alert(tx, alert_id))
+    store.write(lambda tx: acks.acknowledge(tx, acks.hold(tx, [alert]), "Ann", "on it", until, now))
+    return store.read(lambda tx: listing.alert(tx, alert_id))
+
+
 def test_acknowledging_marks_the_alert_for_people_and_the_state_for_the_evaluator(store: Store) -> None:
     add_alert(store, "alert_a", level=3)
     add_alert(store, "alert_b", level=3)
-    alert = store.read(lambda tx: listing.alert(tx, "alert_a"))
 
-    acked = store.write(lambda tx: acks.acknowledge(tx, alert, "Ann", "on it", NOW + 3_600_000, NOW + 5))
+    acked = _acknowledge(store, "alert_a", NOW + 3_600_000, NOW + 5)
 
     assert (acked.acked_at, acked.acked_by, acked.ack_note, acked.acked_until) == (
         NOW + 5,
@@ -197,11 +202,10 @@ def test_acknowledging_marks_the_alert_for_people_and_the_state_for_the_evaluato
 
 def test_an_acknowledgement_without_end_and_its_withdrawal(store: Store) -> None:
     add_alert(store, "alert_a", level=2)
-    alert = store.read(lambda tx: listing.alert(tx, "alert_a"))
 
-    acked = store.write(lambda tx: acks.acknowledge(tx, alert, "Ann", "", None, NOW))
+    acked = _acknowledge(store, "alert_a")
     assert (acked.acked_until, _state(store, "alert_a")) == (None, (2, 0, 5))
-    back = store.write(lambda tx: acks.withdraw(tx, alert, NOW))
+    back = store.write(lambda tx: acks.withdraw(tx, acked, NOW))
     assert (back.acked_at, back.acked_by, _state(store, "alert_a")) == (None, "", (0, 0, 6))
 
 
@@ -209,8 +213,7 @@ def test_a_series_that_is_clean_but_kept_firing_is_acknowledged_at_the_level_of_
     store: Store,
 ) -> None:
     add_alert(store, "alert_a", level=0, severity=4)
-    alert = store.read(lambda tx: listing.alert(tx, "alert_a"))
-    store.write(lambda tx: acks.acknowledge(tx, alert, "Ann", "", None, NOW))
+    _acknowledge(store, "alert_a")
 
     assert _state(store, "alert_a")[0] == 4
 
@@ -221,8 +224,9 @@ def test_an_alert_that_ended_can_not_be_acknowledged_and_nothing_is_half_written
     ended = select(states.c.acked_level)
     store.write(lambda tx: tx.conn.execute(states.update().values(phase="ok", alert_id="")))
 
+    assert store.write(lambda tx: acks.hold(tx, [alert])) == []
     with pytest.raises(Conflict, match="not open any more"):
-        store.write(lambda tx: acks.acknowledge(tx, alert, "Ann", "", None, NOW))
+        store.write(lambda tx: acks.withdraw(tx, alert, NOW))
 
     assert store.read(lambda tx: listing.alert(tx, "alert_a")).acked_at is None
     assert store.read(lambda tx: tx.conn.execute(ended).scalar_one()) == 0

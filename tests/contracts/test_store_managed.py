@@ -1,5 +1,6 @@
 """Monitors and rules on both databases: versions, revisions, deletion, and names as people write them."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -174,6 +175,26 @@ def test_the_book_gives_only_what_changed(store: Store) -> None:
     later = store.read(lambda tx: book.changed_since(tx, 2))
     assert (later.revision, later.monitors, [row.id for row in later.rules]) == (3, (), ["rule_b"])
     assert (later.rules[0].channels, later.rules[0].enabled) == ('["ops"]', False)
+
+
+def test_the_book_gives_every_text_as_it_was_stored(store: Store) -> None:
+    odd = "a\"b'c\\d\te\nf\x01g\x7f\u2028h\U0001f600 ${i} %s :j \\u0041 </script>"
+    add_rule(store, title=odd, description=odd, labels={"odd": odd})
+    add_monitor(store, name=odd, where={"host": odd})
+    rule, monitor = store.read(lambda tx: (rules.get(tx, "rule_btc"), monitors.get(tx, "mon_btc")))
+
+    rows_of_book = store.read(lambda tx: book.changed_since(tx, 0))
+
+    (rule_row,), (monitor_row,) = rows_of_book.rules, rows_of_book.monitors
+    assert (rule_row.title, rule_row.description) == (rule.title, rule.description) == (odd, odd)
+    assert json.loads(rule_row.labels) == {"odd": odd}
+    assert (monitor_row.name, json.loads(monitor_row.filter)) == (monitor.name, {"host": odd})
+    assert (rule_row.enabled, rule_row.deleted, type(rule_row.enabled), type(rule_row.deleted)) == (
+        True,
+        False,
+        bool,
+        bool,
+    )
 
 
 def test_writers_at_once_never_share_a_revision(store: Store) -> None:

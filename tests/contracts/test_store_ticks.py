@@ -19,6 +19,7 @@ from shared.model import (
 from shared.store import alerts, states, ticks
 from shared.store.engine import Store, open_store
 from shared.store.migrate import migrate
+from shared.store.tables import alerts as alert_rows
 from shared.store.tables import tick_lease, transitions
 
 SLOT = 1_700_000_010_000
@@ -160,13 +161,34 @@ def test_a_seen_series_moves_its_last_sight_only(store: Store) -> None:
         lambda tx: states.see_series(tx, [("rule_a", "s1", "k"), ("rule_a", "s2", "k2")], SLOT + STEP)
     )
 
-    assert store.read(states.known_series) == {("rule_a", "s1"), ("rule_a", "s2")}
+    assert store.read(states.known_series) == {"rule_as1", "rule_as2"}
 
 
 def new_alert(alert_id: str) -> alerts.NewAlert:
     return alerts.NewAlert(
         alert_id, "rule_a", "s1", '["mon_a",[]]', "mon_a", "Down", 4, 0.0, "", SLOT, SLOT, "breach"
     )
+
+
+def test_each_alert_ends_at_its_own_time_and_for_its_own_reason(store: Store) -> None:
+    names = ["s1", "s2", "s3"]
+    opened = [replace(new_alert(f"alert_{name}"), series_id=name) for name in names]
+    store.write(lambda tx: alerts.open_alerts(tx, opened, SLOT))
+    endings = [
+        alerts.Ending("alert_s1", SLOT + STEP, "recovered"),
+        alerts.Ending("alert_s2", SLOT + STEP, "rule deleted"),
+        alerts.Ending("alert_s3", SLOT + 2 * STEP, "recovered"),
+    ]
+    store.write(lambda tx: alerts.resolve(tx, endings, SLOT + 2 * STEP))
+    # Whoever comes second changes nothing.
+    late = [alerts.Ending("alert_s1", SLOT + 9 * STEP, "gone")]
+    store.write(lambda tx: alerts.resolve(tx, late, SLOT + 9 * STEP))
+
+    columns = alert_rows.c
+    query = select(columns.id, columns.resolved_at, columns.reason).order_by(columns.id)
+    found = store.read(lambda tx: [tuple(row) for row in tx.conn.execute(query)])
+
+    assert found == [(one.id, one.resolved_at, one.reason) for one in endings]
 
 
 def test_a_series_has_one_open_alert_and_a_new_one_after_it_closed(store: Store) -> None:

@@ -1,4 +1,4 @@
-"""What is told, what is held and by what: the table of the design, cell by cell, and the stories between its cells.
+"""What is told, what is held and by what: the stories between the cells of the table, flapping, and joined messages.
 
 Upper line: what the series is in each slot. Lower line: what is told (F firing, W worsened, R resolved, M reminder,
 X flapping, - held, . nothing).
@@ -10,60 +10,56 @@ import pytest
 
 from shared.announce import Announcement, announce, group
 from shared.model import EventKind, Phase, SeriesState
-from shared.policy import AnnouncePolicy
+from shared.policy import AnnouncePolicy, DecidePolicy
 from tests.support.series import EPOCH, STEP
 from tests.support.telling import Told, told_policy
 
 COOL = told_policy(cooldown_slots=4)
 FLAP = told_policy(flap_changes=3, settle_slots=4)
 SOON = told_policy(flap_changes=2, settle_slots=4)
-NAGGING = replace(SOON, repeat_ms=STEP)
+WAITING = DecidePolicy("rule_r", "acme")
 
 
 @pytest.mark.parametrize(
-    ("cell", "how", "seen", "silence", "story"),
+    ("what", "how", "seen", "silence", "story"),
     [
-        # -- cooldown: counts from the last announced firing, and for a new alert of the series as well
-        ("firing × cooldown: held", COOL, "w.wwwww", "", "FR--F.."),
-        ("worsened × cooldown: told", COOL, "wc.....", "", "FWR...."),
-        ("resolve × cooldown: told", COOL, "w......", "", "FR....."),
-        ("resolve of unannounced × cooldown: never", COOL, "w.w....", "", "FR-...."),
-        ("a worse firing waits as well", COOL, "w.ccccc", "", "FR--F.."),
-        ("worsened does not start it anew", COOL, "wwwc.www", "", "F..WRF.."),
-        # -- silence
-        ("firing × silence: held, told at its end", told_policy(), ".wwww.", "sss   ", ".--F.R"),
-        ("worsened × silence: held, told at its end", told_policy(), "wccc", " ss ", "F--W"),
-        ("resolve × silence: held to its end", told_policy(), "w....", " sss ", "F---R"),
-        ("resolve of unannounced × silence: never", told_policy(), ".ww...", "ssss  ", ".--..."),
-        ("firing again in the silence: one message", told_policy(), "w.www", " ss  ", "F--F."),
-        ("worse and better again in the silence: nothing", told_policy(), "wcww", " ss ", "F-.."),
-        # -- acknowledged
-        ("firing × acknowledged: not told", COOL, "w.wawww", "", "FR-----"),
-        ("worsened × acknowledged: told, ends the ack", told_policy(), "wawcw", "", "F..W."),
-        ("resolve × acknowledged: told", told_policy(), "wa.", "", "F.R"),
-        ("resolve of unannounced × acknowledged: never", COOL, "w.wa...", "", "FR--..."),
+        ("a rise and a fall are one alert with one end", told_policy(), "wcwc.", "", "FW..R"),
         ("a new alert needs a new acknowledgement", told_policy(), "wa.ww", "", "F.RF."),
-        ("an acknowledgement that is taken back", COOL, "w.wawwu", "", "FR----F"),
-        # -- flapping: one message with the present state, then held to settle
-        ("firing × flapping: held", FLAP, "w.w.ww", "", "FRFX--"),
-        ("worsened × flapping: held", SOON, "w.wcccccc", "", "FRX----W."),
-        ("resolve × flapping: held to settle", SOON, "w.w......", "", "FRX----R."),
-        ("resolve of unannounced × flapping: never", FLAP, "w.w.w.....", "", "FRFX-....."),
-        ("reminder × flapping: skipped", NAGGING, "w.wwwwww", "", "FRX...MM"),
-        # -- reminder
-        ("reminder × nothing", told_policy(repeat_slots=2), "wwwwww", "", "F.M.M."),
-        ("reminder × cooldown: told", told_policy(repeat_slots=2, cooldown_slots=9), "wwww", "", "F.M."),
-        ("reminder × silence: skipped", told_policy(repeat_slots=2), "wwwwww", " sss  ", "F...M."),
-        ("reminder × acknowledged: skipped", told_policy(repeat_slots=2), "wawwuww", "", "F...M.M"),
+        ("an acknowledgement with an end is told again then", told_policy(), "wAwwww", "", "F..M.."),
+        ("… also when it ends in a silence", told_policy(), "wAwwwwww", "   ss", "F....M.."),
+        ("… also when it ends in flapping", SOON, "w.wAwwwww", "", "FRX...M.."),
+        ("… but not when it was worse meanwhile", told_policy(), "wAcwww", "", "F.W..."),
+        ("… nor when the alert has ended", told_policy(), "wA....", "", "F.R..."),
+        ("… and reminders count from there", told_policy(repeat_slots=3), "wAwwwwwww", "", "F..M..M.."),
+        ("reminders", told_policy(repeat_slots=2), "wwwwww", "", "F.M.M."),
+        ("a reminder names the level that it is at now", told_policy(repeat_slots=2), "cwwcww", "", "F.MW.M"),
         ("no reminder of what was never told", told_policy(repeat_slots=1), "wwww", "ssss", "----"),
         ("no reminder once it has ended", told_policy(repeat_slots=1), "w.....", "", "FR...."),
-        # -- the end of a rule
         ("a deleted rule tells", told_policy(), "wwd_", "", "F.R."),
-        ("a deleted rule in a silence tells when it ends", told_policy(), "wd__", " ss ", "F--R"),
     ],
 )  # fmt: skip
-def test_the_table(cell: str, how: AnnouncePolicy, seen: str, silence: str, story: str) -> None:
-    assert Told(how).run(seen, silence) == story, cell
+def test_between_the_cells(what: str, how: AnnouncePolicy, seen: str, silence: str, story: str) -> None:
+    assert Told(how).run(seen, silence) == story, what
+
+
+def test_levels_that_go_up_and_down_are_no_news_to_who_has_acknowledged_the_worst_of_them() -> None:
+    told = Told(SOON)
+    assert told.run("wcawcwcwc") == "FW......."
+    assert told.run("u") == "FW.......X", "until it is taken back"
+
+
+def test_a_series_that_flapped_in_a_silence_and_is_pending_when_it_ends_is_no_news_yet() -> None:
+    told = Told(SOON, replace(WAITING, for_ms=STEP))
+    assert told.run("ww.ww.ww.w", "sssssssss") == ".-..-..-.."
+    assert told.run("w") == ".-..-..-..X"
+    assert told.said[0].alert_id == told.state.alert_id
+
+
+def test_a_series_that_flapped_in_a_silence_closes_what_was_told_before_it_also_while_it_is_pending() -> None:
+    told = Told(SOON, replace(WAITING, for_ms=STEP))
+    assert told.run("ww.ww.ww.w", "  sssssss") == ".F-------X"
+    assert told.said[-1].alert_id == told.said[-1].closes == told.said[0].alert_id
+    assert told.said[-1].state.announced == 0
 
 
 def test_fire_resolve_fire_inside_the_cooldown_ends_with_the_last_state_told() -> None:

@@ -173,3 +173,25 @@ def test_a_changed_file_is_read_again_and_a_broken_one_changes_nothing(
     replacement.replace(tmp_path / "channels.yaml")
     channels.refresh()
     assert channels.channels == ()
+
+
+def test_a_secret_of_no_use_is_refused_at_once_unseen_and_the_other_channels_go_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    secrets = {
+        "TOCSIN_SECRET_OPS_URL": "https://hooks.slack.com/services/T/B/x",
+        "TOCSIN_SECRET_OLD_URL": "https://team.webhook.office.com/webhookb2/pl4nt3d",
+    }
+    channels = book(tmp_path, OPS, {"name": "old", "kind": "teams"}, environ=secrets)
+    (said,) = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert said.startswith("channel 'old' is refused: its URL is that of an Office 365 connector")
+    assert 'make the Workflow "Send webhook alerts to a channel"' in said
+    assert "pl4nt3d" not in caplog.text
+    assert [channel.name for channel in channels.channels] == ["ops", "old"]
+
+
+def test_a_process_that_holds_no_secrets_refuses_no_channel(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    book(tmp_path, OPS, TEAM, {"name": "old", "kind": "teams"})
+    assert caplog.text == ""

@@ -172,3 +172,13 @@ def test_a_slow_drip_ends_at_the_deadline() -> None:
         with pytest.raises(MaybeSent):
             post(url, seconds=0.5)
         assert time.monotonic() - started < 2
+
+
+def test_credentials_that_are_echoed_are_not_kept_in_any_form() -> None:
+    credentials = "QUMxMjM0OnQwcHMzY3JldA=="
+    with Sink(Answer(400, body=f"bad: Basic {credentials} of AC1234 t0ps3cret")) as vendor:
+        call = Call(
+            vendor.url, {"authorization": f"Basic {credentials}"}, b"", secrets=("AC1234", "t0ps3cret")
+        )
+        reply = send(call, seconds=5.0, allowed=LOCAL, clock=lambda: 1)
+    assert reply.text == "bad: Basic *** of *** ***"

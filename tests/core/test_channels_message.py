@@ -7,6 +7,7 @@ from shared.channels._combine import combine
 from shared.channels._message import Message, build, plain_text
 from shared.channels._text import clean, cut, duration, moment, number, span, utf8, utf16, web_link
 from shared.model import EventKind, Notification
+from tests.support.channels import message_of
 from tests.support.deliveries import FIRED, SLOT, alert, notification
 
 
@@ -40,6 +41,17 @@ def test_a_resolve_says_how_long_it_lasted_and_why_it_is_over() -> None:
     assert text.startswith("🟢 RESOLVED: Demo site is down")
     assert "Lasted: 10 min\nReason: back to normal" in text
     assert "was firing" not in text
+
+
+@pytest.mark.parametrize(("resolved_at", "now"), [(None, "firing"), (SLOT, "ok")], ids=["firing", "ok"])
+def test_what_flaps_is_told_with_its_present_state(resolved_at: int | None, now: str) -> None:
+    flapping = alert(event="flapping", reason="flapping began", resolved_at=resolved_at)
+    message = told(notification(3, "flapping", [flapping]), seen={"alert_1"})
+
+    assert message is not None
+    assert f"Reason: {now} now, but it changes too often" in plain_text(message)
+    assert message.summary.endswith(f", {now} now, but it changes too often")
+    assert bool(message.telling.still_open) is (resolved_at is None)
 
 
 def test_fired_and_resolved_both_unsent_is_told_once_as_was_firing() -> None:
@@ -95,6 +107,10 @@ def test_a_test_is_a_test_whatever_its_sample_shows() -> None:
 
 def test_a_notification_without_alerts_is_told_by_its_note() -> None:
     assert "10001 series" in words(notification(1, alerts=[], note="The rule has 10001 series"))
+
+
+def test_a_note_of_nothing_that_can_be_shown_is_no_note() -> None:
+    assert message_of(notification(note=" \x00\u202e\n")).notes == ()
 
 
 def test_alerts_that_are_not_listed_are_counted() -> None:

@@ -256,7 +256,7 @@ def test_a_fault_that_is_not_understood_is_refused_with_what_would_be(inbox: Tes
 def test_clearing_forgets_messages_but_not_their_numbers(inbox: TestClient) -> None:
     inbox.post("/slack/ops", json={"text": "x"})
     assert inbox.post("/clear").status_code == 303
-    assert inbox.get("/messages.json").json() == {"total": 1, "messages": []}
+    assert inbox.get("/messages.json").json() == {"total": 1, "edits": 0, "messages": []}
     assert "Nothing has been sent" in inbox.get("/").text
 
 

@@ -56,6 +56,16 @@ def test_a_short_form_that_can_not_be_read_shows_how_it_looks(words: str) -> Non
         condition_of(words)
 
 
+@pytest.mark.parametrize("words", ["avg(load) > 0 over 5x", "load > 0 for 2min", "load > 0 over 5m for 1w"])
+def test_a_duration_that_can_not_be_read_is_not_taken_for_a_text(words: str) -> None:
+    with pytest.raises(InvalidInput, match="a duration is expected, such as 90s"):
+        condition_of(words)
+
+
+def test_a_text_in_quotes_may_end_like_a_duration() -> None:
+    assert condition_of("state == 'out for 2 days'")["value"] == "out for 2 days"
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [("300", 300), ("90s", 90), ("5m", 300), ("1.5h", 5400), ("2d", 172_800), (" 5 m ", 300), ("0", 0)],

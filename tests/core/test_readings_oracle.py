@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.conditions._aggregations import AGGREGATIONS
-from shared.conditions.threshold import Aggregation
+from shared.conditions._aggregations import AGGREGATIONS, AggregationName
 from shared.plan import QueryGroup
 from shared.series import series_key
 from tests.support.series import EPOCH, STEP, Row, book, monitor_row, read, rows, rule_row, threshold
@@ -62,7 +61,7 @@ OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
 
 
 def test_every_aggregation_has_a_definition_and_an_oracle() -> None:
-    assert set(AGGREGATIONS) == set(PLAIN) == set(get_args(Aggregation))
+    assert set(AGGREGATIONS) == set(PLAIN) == set(get_args(AggregationName))
     assert all(
         function.__doc__ or name[0] == "p" or name == "median" for name, function in AGGREGATIONS.items()
     )

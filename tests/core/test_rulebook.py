@@ -235,6 +235,7 @@ def _any_monitor(chance: random.Random) -> MonitorRow:
 
 def _any_rule(chance: random.Random) -> RuleRow:
     conditions: list[Any] = ["usage > 20", "usage < 50", threshold("usage > 5", no_data="alert"), "{"]
+    conditions += [threshold("usage > 5", window_seconds=600), threshold("idle < 5", aggregation="avg")]
     selector = chance.choice([None, None, {"kind": "host"}, {"labels": {"team": "x"}}])
     return rule_row(
         chance.choice("pqrst"),
@@ -244,6 +245,26 @@ def _any_rule(chance: random.Random) -> RuleRow:
         enabled=chance.random() < 0.8,
         deleted=chance.random() < 0.1,
     )
+
+
+@pytest.mark.parametrize(
+    "edited", ["usage > 50", threshold("usage > 50", window_seconds=60), threshold("idle > 5")], ids=str
+)
+def test_an_edited_condition_moves_its_rule_and_lays_nothing_out_again(edited: Any) -> None:
+    monitors = [monitor_row(name, filter={"host": name}, key=[]) for name in "ab"]
+    rules = [rule_row("1", "usage > 20", monitor_id="mon_a"), rule_row("2", monitor_id="mon_b")]
+    old = book(monitors, rules)
+
+    changed = rule_row("1", edited, monitor_id="mon_a")
+    made, fresh = book([], [changed], old), book(monitors, [changed, rules[1]])
+
+    (group,), (wanted,) = made.groups, fresh.groups
+    assert group.shapes[0].vocabulary is old.groups[0].shapes[0].vocabulary
+    assert (group.fields, group.lookback_ms) == (wanted.fields, wanted.lookback_ms)
+    points = rows({"usage{host=a}": "30", "idle{host=a}": "30", "usage{host=b}": "90"})
+    readings = [read(one, points, EPOCH + 1) for one in (group, wanted)]
+    found, expected = (sorted(one.present(one.breaching())) for one in readings)
+    assert found == expected
 
 
 def test_without_changes_the_book_keeps_what_it_has_made() -> None:

@@ -23,6 +23,10 @@ def unread() -> None:
             "'tocsin.example' is not valid; expected an address that begins with",
         ),
         ("HEARTBEAT_URL", "s3cret", "the value is not valid; expected an address that begins with https://"),
+        ("METRICS_SOURCES", "s3cret", "the value is not valid; expected a JSON object: "),
+        ("METRICS_SOURCES", '["s3cret"]', "the value is not valid; expected a JSON object: "),
+        ("METRICS_SOURCES", '{"eu": {"uri": "s3cret"}}', "the value is not valid; expected a JSON object: "),
+        ("METRICS_SOURCES", '{"self": "s3cret"}', "the value is not valid; the names of sources are"),
         ("DATABASE_URL", "postgres://u:s3cret@db/x", "the value is not valid; valid are sqlite:///FILE and"),
     ],
 )
@@ -49,3 +53,21 @@ def test_all_wrong_variables_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -
         "TOCSIN_TENANT",
         "TOCSIN_LOG_LEVEL",
     ]
+
+
+def test_further_metric_stores_are_named_with_their_urls_and_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOCSIN_METRICS_URL", "embedded:///a.db")
+    monkeypatch.setenv(
+        "TOCSIN_METRICS_SOURCES",
+        '{"eu": "embedded:///b.db", "us": {"url": "flux+http://h/b", "token": "s3cret"}}',
+    )
+
+    sources = settings().sources
+
+    assert {name: one.url.get_secret_value() for name, one in sources.items()} == {
+        "default": "embedded:///a.db",
+        "eu": "embedded:///b.db",
+        "us": "flux+http://h/b",
+    }
+    assert sources["us"].token.get_secret_value() == "s3cret"
+    assert "s3cret" not in repr(sources) + repr(settings())

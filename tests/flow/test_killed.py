@@ -9,14 +9,14 @@ import pytest
 from sqlalchemy import select, text, update
 
 from shared.store.engine import Tx
-from shared.store.tables import deliveries, tick_lease
-from tests.support.flow import Flow, Watched
+from shared.store.tables import deliveries, outbox, tick_lease
+from tests.support.flow import KINDS, Flow, Watched
 from tests.support.sink import Reply, Request
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
 ON_SLACK = ("ops-slack",)
-ON_ALL = {"email": ["firing"], "slack": ["firing"], "webhook": ["firing"]}
+ON_ALL = {kind: ["firing"] for kind in KINDS}
 
 
 def told(rule: Watched) -> dict[str, list[str]]:
@@ -24,8 +24,14 @@ def told(rule: Watched) -> dict[str, list[str]]:
 
 
 def end_lease(flow: Flow) -> None:
-    """The next slot can be claimed, as after the 25 s that a tick has."""
-    flow.store.write(lambda tx: tx.conn.execute(update(tick_lease).values(lease_until=1)))
+    """The next slot can be claimed, as after the 25 s that a tick has, and what the dead one was publishing taken."""
+    unpublished = update(outbox).where(outbox.c.published_at.is_(None), outbox.c.next_at.is_not(None))
+    flow.store.write(
+        lambda tx: (
+            tx.conn.execute(update(tick_lease).values(lease_until=1)),
+            tx.conn.execute(unpublished.values(next_at=1)),
+        )
+    )
 
 
 @pytest.mark.parametrize("taken", [False, True], ids=["before the broker has it", "before its answer comes"])
@@ -55,8 +61,8 @@ def test_an_evaluator_killed_between_commit_and_publishing_is_made_up_for_by_the
     assert laptop.tick()
     rule.wait_settled(1)
     assert told(rule) == ON_ALL
-    assert len(rule.event_ids()) == 2
-    assert set(rule.event_ids()) == {rule.outbox()[0]["id"]}
+    # Everybody was told by the event that the dead one could not tick off, so nobody needs it again.
+    assert rule.event_ids() == [rule.outbox()[0]["id"]] * (1 if taken else 2)
 
 
 def test_a_notify_function_killed_before_it_gets_the_event_tells_it_once_when_it_is_back(
@@ -97,7 +103,7 @@ def waiting_claims(flow: Flow) -> int:
     others = (
         "SELECT count(*) FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()"
     )
-    claims = text(f"{others} AND info LIKE '%FROM deliveries%FOR UPDATE%'")
+    claims = text(f"{others} AND info LIKE 'UPDATE deliveries%'")
     return flow.store.read(lambda tx: int(tx.conn.execute(claims).scalar_one()))
 
 

@@ -7,7 +7,17 @@ from tests.support.flow import Flow, Watched
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
-PATHS = {"slack": "/slack/ops-slack", "email": "/v3/mail/send", "webhook": "/webhook/ops-webhook"}
+PATHS = {
+    "discord": "/api/webhooks/1/ops-discord",
+    "email": "/v3/mail/send",
+    "pagerduty": "/v2/enqueue",
+    "push": "/",
+    "slack": "/slack/ops-slack",
+    "sms": "/2010-04-01/*",
+    "teams": "/workflows/ops-teams/*",
+    "telegram": "/bot*",
+    "webhook": "/webhook/ops-webhook",
+}
 
 
 def letters_of(flow: Flow, rule: Watched, *, only_open: bool = False) -> list[dead_letters.DeadLetter]:
@@ -58,7 +68,7 @@ def test_a_vendor_that_asks_for_time_gets_it_and_nobody_retries_meanwhile(laptop
         assert letters_of(laptop, watched) == []
 
 
-@pytest.mark.parametrize("kind", ["slack", "email", "webhook"])
+@pytest.mark.parametrize("kind", PATHS)
 def test_a_message_that_the_vendor_refuses_even_in_plain_text_is_rejected_for_good(
     laptop: Flow, kind: str
 ) -> None:

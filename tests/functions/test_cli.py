@@ -137,8 +137,10 @@ def test_the_channels_of_a_running_stack_are_found_without_configuration(
 ) -> None:
     monkeypatch.delenv("TOCSIN_CHANNELS_FILE")
     assert "No channels" in tocsin("channels", "list").out
-    folder = tmp_path / "mounts" / "evaluate" / "channels"
-    folder.mkdir(parents=True)
-    (folder / "channels.yaml").write_text(CHANNELS, encoding="utf-8")
+    (tmp_path / "environments").mkdir()
+    (tmp_path / "theirs.yaml").write_text(CHANNELS, encoding="utf-8")
+    theirs = {"TOCSIN_CHANNELS_FILE": str(tmp_path / "theirs.yaml"), "TOCSIN_TENANT": "acme", "PATH": "/x"}
+    (tmp_path / "environments" / "evaluate.json").write_text(json.dumps(theirs), encoding="utf-8")
+    monkeypatch.setenv("TOCSIN_TENANT", "default")
 
     assert "ops" in tocsin("channels", "list").out

@@ -79,6 +79,21 @@ def announce(store: Store, made: Notification, places: Iterable[tuple[str, str, 
     return event
 
 
+def announce_all(
+    store: Store, made: Sequence[Notification], places: Sequence[tuple[str, str, str]]
+) -> list[Event]:
+    """As `announce`, for many at once."""
+    events = [notification_event(one, at=one.slot) for one in made]
+
+    def work(tx: Tx) -> None:
+        outbox.add(tx, [(one, one.alerts, event) for one, event in zip(made, events, strict=True)])
+        deliveries.insert_many(tx, [row for one in made for row in deliveries.new(one, places)])
+        outbox.published(tx, [one.id for one in made], {})
+
+    store.write(work)
+    return events
+
+
 def rows(store: Store) -> list[dict[str, Any]]:
     """Every delivery, in the order of sequence, channel and recipient."""
     table = tables.deliveries

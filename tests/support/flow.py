@@ -18,6 +18,7 @@ from sqlalchemy import Table, select, update
 
 from knative.local.options import Options
 from knative.local.stack import Stack
+from shared.channels import kinds
 from shared.model import Monitor, Rule
 from shared.store import monitors, rules
 from shared.store.engine import Store, open_store
@@ -30,7 +31,7 @@ from tests.support.world import threshold
 
 INTERVAL = 30
 STEP = INTERVAL * 1000
-KINDS = ("email", "slack", "webhook")
+KINDS = kinds()
 BEFORE_SECONDS = 12 * 3600
 """How far back the first slot lies, so that no slot comes to lie in the future."""
 SETTINGS = {
@@ -207,9 +208,10 @@ class Watched:
         ]
 
     def told(self, kind: str) -> list[str]:
-        """`firing` or `resolved` for each message of this kind, as its first line says it."""
-        words = ("resolved", "firing")
-        return [next(word for word in words if word in m["title"].lower()) for m in self.messages(kind)]
+        """`firing` or `resolved` for each message of this kind, as its first line said it when it came."""
+        words = {"resolved": "resolved", "firing": "firing", "triggered": "firing"}
+        titles = [[*m["before"], m["title"]][0].lower() for m in self.messages(kind)]
+        return [next(event for word, event in words.items() if word in title) for title in titles]
 
     def deliveries(self, kind: str = "") -> list[dict[str, Any]]:
         """The delivery rows, in the order of sequence and kind."""

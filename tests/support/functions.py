@@ -27,6 +27,11 @@ class FunctionProcess:
         self.url = f"http://127.0.0.1:{port}"
 
     @property
+    def pid(self) -> int:
+        """Of the server; its workers are its children."""
+        return self._child.process.pid
+
+    @property
     def stdout(self) -> str:
         """What it printed so far."""
         return self._child.stdout

@@ -46,12 +46,13 @@ class Told:
     said: list[Announcement] = field(default_factory=list)
 
     def slot(self, symbol: str, *, silenced: bool = False) -> Announcement:
-        """One slot: `a` acknowledges, `u` takes that back, `d` deletes the rule, a blank is a slot that was skipped,
-        and every other letter is a reading. Only active or breaching series are looked at, as in the evaluator."""
+        """One slot: `a` acknowledges, `A` does for two slots, `u` takes that back, `d` deletes the rule, and
+        every other letter is a reading."""
         self.now += STEP
-        if symbol in "au":
-            level = self.state.level if symbol == "a" else 0
-            self.state = replace(self.state, acked_level=level, acked_until=0)
+        if symbol in "aAu":
+            level = self.state.level if symbol in "aA" else 0
+            until = self.now + 2 * STEP if symbol == "A" else 0
+            self.state = replace(self.state, acked_level=level, acked_until=until)
             symbol = "_"
         if symbol == "d":
             decided, steps = close(self.state, "rule deleted", self.now)
