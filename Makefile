@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check test smoke migrate lock clean
+.PHONY: help setup run check test smoke bench migrate lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ test: setup ## Run the tests, after installing their servers where it may (ARGS=
 
 smoke: setup ## Start everything for real and follow one alert to its end
 	@$(BIN)/python -m tests.smoke $(ARGS)
+
+bench: setup ## Measure what docs/performance.md promises (ARGS="tick publish --rules 2000")
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 migrate: setup ## Bring the database of TOCSIN_DATABASE_URL up to date
 	@$(BIN)/tocsin migrate $(ARGS)
