@@ -5,13 +5,16 @@ Knows no command and no table of the database; whatever it is given, it prints.
 
 import dataclasses
 import json
+import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from enum import Enum
+from pathlib import Path
 from typing import Any
+from zoneinfo import available_timezones
 
 from pydantic import BaseModel
 from rich import box
@@ -126,6 +129,18 @@ def _local(found: re.Match[str]) -> str:
     with suppress(ValueError):  # then it only looks like a time
         return when(int(datetime.fromisoformat(found[0]).timestamp() * 1000))
     return found[0]
+
+
+def zone(clock: Path = Path("/etc/localtime")) -> str:
+    """The IANA name of the zone in which times are shown here; empty where the system doesn't tell one.
+
+    `clock` links to the file of a zone (`man 5 localtime`).
+    """
+    named = os.environ.get("TZ")
+    name = (
+        str(clock.resolve()).partition("/zoneinfo/")[2] if named is None else named.removeprefix(":") or "UTC"
+    )
+    return name if name in available_timezones() else ""
 
 
 def lasting(seconds: float) -> str:

@@ -56,7 +56,10 @@ def add(
     since: Since = "",
     weekly: Weekly = "",
     zone: Annotated[
-        str, typer.Option(metavar="ZONE", help="Whose clock the hours are of, such as Europe/Berlin.")
+        str,
+        typer.Option(
+            metavar="ZONE", help="Whose clock --weekly is read on: Europe/Berlin; yours, if left out."
+        ),
     ] = "",
     by: Annotated[str, typer.Option(metavar="NAME", help="Who wants it; you, if left out.")] = "",
     json: context.Json = False,
@@ -79,7 +82,7 @@ def add(
             "starts_at": terminal.moment("--from", since, now, 1) if since else None,
             "ends_at": terminal.moment("--until", until, now, 1) if until else None,
             "duration_seconds": manage.seconds_of("--for", lasting) if lasting else None,
-            "weekly": manage.weekly_of(weekly, zone) if weekly else None,
+            "weekly": manage.weekly_of(weekly, zone or terminal.zone()) if weekly else None,
             "reason": reason,
         }
         draft = manage.draft_silence({name: value for name, value in given.items() if value is not None})

@@ -53,7 +53,9 @@ def weekly_of(words: str, zone: str) -> dict[str, Any]:
             "weekly", words, "expected DAYS START-END, such as 'mon-fri 22:00-06:00' or 'daily 12:00-13:00'"
         )
     if not zone:
-        raise InvalidInput("zone", None, "say where the clock hangs: an IANA zone like Europe/Berlin or UTC")
+        raise InvalidInput(
+            "zone", None, "say whose clock the hours are read on: an IANA zone like Europe/Berlin or UTC"
+        )
     start, end = (text.zfill(5) for text in found.groups()[1:])
     return {"days": _days(found[1]), "start": start, "end": end, "zone": zone}
 

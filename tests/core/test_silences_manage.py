@@ -195,7 +195,7 @@ def test_hours_of_the_week_in_words(words: str, days: str) -> None:
         ("monday at night", "UTC", "expected DAYS START-END"),
         ("mo-fr 22:00-06:00", "UTC", "'mo' is not valid; valid are mon, tue"),
         ("mon- 22:00-06:00", "UTC", "valid are mon, tue"),
-        ("mon 22:00-06:00", "", "zone is missing; say where the clock hangs"),
+        ("mon 22:00-06:00", "", "zone is missing; say whose clock"),
     ],
 )
 def test_words_that_are_no_hours_say_what_would_be(words: str, zone: str, why: str) -> None:

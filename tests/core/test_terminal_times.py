@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -45,3 +46,23 @@ def test_utc_times_in_a_sentence_become_local() -> None:
         "It fires at 2023-11-15 03:43:20 +05:30, or later."
     )
     assert terminal.local("2023-99-14 22:13:20Z is none.") == "2023-99-14 22:13:20Z is none."
+
+
+@pytest.mark.parametrize(
+    ("variable", "name"),
+    [(":Europe/Berlin", "Europe/Berlin"), ("", "UTC"), ("IST-5:30", ""), (None, "America/New_York")],
+)
+def test_the_zone_of_this_machine_is_known_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str | None, name: str
+) -> None:
+    linked = tmp_path / "localtime"
+    linked.symlink_to("/usr/share/zoneinfo/America/New_York")
+    monkeypatch.delenv("TZ") if variable is None else monkeypatch.setenv("TZ", variable)
+
+    assert terminal.zone(linked) == name
+
+
+def test_a_machine_without_a_zone_has_no_name_for_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("TZ")
+
+    assert terminal.zone(tmp_path / "missing") == ""
