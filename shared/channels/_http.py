@@ -67,7 +67,7 @@ def send(call: Call, *, seconds: float, allowed: frozenset[str], clock: Callable
             pool.stream(
                 call.method,
                 url,
-                headers=[*headers.items()],
+                headers=[(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()],
                 content=call.body,
                 extensions={"timeout": timeout},
             ) as response,

@@ -6,6 +6,7 @@ underscore are shared by the kinds.
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -134,6 +135,14 @@ def needed(secrets: Mapping[str, SecretStr], key: str) -> str:
     if key not in secrets or not secrets[key].get_secret_value():
         raise Misconfigured(f"its secret {key!r} is not set")
     return secrets[key].get_secret_value()
+
+
+def needed_token(secrets: Mapping[str, SecretStr], key: str) -> str:
+    """A secret that goes into a header: visible ASCII, because nothing else can be sent there."""
+    token = needed(secrets, key)
+    if not re.fullmatch(r"[\x21-\x7e]+", token):
+        raise Misconfigured(f"its secret {key!r} has characters that no header may have")
+    return token
 
 
 def needed_url(secrets: Mapping[str, SecretStr], key: str = "url") -> SplitResult:

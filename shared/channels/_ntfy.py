@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from shared.channels._kind import Misconfigured, Reply, Request, needed
+from shared.channels._kind import Misconfigured, Reply, Request, needed, needed_token
 from shared.channels._message import Message, headline, plain_text
 from shared.channels._push_text import push_text
 from shared.channels._shorter import fitted
@@ -65,14 +65,9 @@ def credentials(secrets: Mapping[str, SecretStr]) -> dict[str, str]:
     """The header for a protected topic; raises Misconfigured for a topic that ntfy can't have."""
     if not _TOPIC.fullmatch(needed(secrets, "topic")):
         raise Misconfigured("its secret 'topic' is not 6 to 64 letters, digits, - and _")
-    token = secrets["token"].get_secret_value() if "token" in secrets else ""
-    if not token:
+    if "token" not in secrets or not secrets["token"].get_secret_value():
         return {}
-    if not re.fullmatch(r"[\x21-\x7e]+", token):
-        raise Misconfigured(
-            "its secret 'token' is no access token: it has characters that no header may have"
-        )
-    return {"authorization": f"Bearer {token}"}
+    return {"authorization": f"Bearer {needed_token(secrets, 'token')}"}
 
 
 def read(said: Mapping[str, Any], outcome: Outcome, reply: Reply) -> Outcome:

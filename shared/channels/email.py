@@ -17,7 +17,7 @@ from pydantic import Field, SecretStr, field_validator
 from shared.channels._chart import NAME, Picture, picture
 from shared.channels._classify import bounded, json_object
 from shared.channels._classify import classify as by_status
-from shared.channels._kind import ChannelSettings, Reply, Request, needed
+from shared.channels._kind import ChannelSettings, Reply, Request, needed_token
 from shared.channels._message import Message, headline, plain_text
 from shared.channels._text import cut, utf8
 from shared.model import Channel, Millis, Outcome, RejectionScope
@@ -92,7 +92,7 @@ def address(
     request: Request, settings: Settings, secrets: Mapping[str, SecretStr], now: Millis
 ) -> tuple[str, Mapping[str, str]]:
     """SendGrid's endpoint with the key as a bearer token."""
-    key = needed(secrets, "api_key")
+    key = needed_token(secrets, "api_key")
     return f"{settings.base_url}/v3/mail/send", {**request.headers, "authorization": f"Bearer {key}"}
 
 

@@ -100,6 +100,16 @@ def test_a_vendors_channel_calls_no_other_host(url: str) -> None:
         post(url, hosts=("hooks.slack.com",))
 
 
+@pytest.mark.parametrize("value", ["Bearer pl4nt3d é", "Bearer pl4nt3d\nx: y", "Bearer pl4nt3d\x00"])
+def test_a_header_that_no_vendor_could_read_is_refused_before_anything_is_sent(value: str) -> None:
+    with Sink() as vendor:
+        call = Call(vendor.url, {"authorization": value}, b"{}")
+        with pytest.raises(Refused, match="a header can't be sent to 127.0.0.1") as refused:
+            send(call, seconds=5.0, allowed=LOCAL, clock=lambda: 1)
+    assert vendor.requests == []
+    assert "pl4nt3d" not in str(refused.value)
+
+
 def test_the_address_that_was_checked_is_the_one_that_is_called_whatever_the_name_says_next() -> None:
     backend = GuardedBackend(time.monotonic() + 5, free=False)
     with pytest.raises(Refused, match="not public"):
