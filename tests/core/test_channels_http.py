@@ -104,7 +104,7 @@ def test_a_vendors_channel_calls_no_other_host(url: str) -> None:
 def test_a_header_that_no_vendor_could_read_is_refused_before_anything_is_sent(value: str) -> None:
     with Sink() as vendor:
         call = Call(vendor.url, {"authorization": value}, b"{}")
-        with pytest.raises(Refused, match="a header can't be sent to 127.0.0.1") as refused:
+        with pytest.raises(Refused, match="a header can't be sent") as refused:
             send(call, seconds=5.0, allowed=LOCAL, clock=lambda: 1)
     assert vendor.requests == []
     assert "pl4nt3d" not in str(refused.value)
