@@ -36,7 +36,7 @@ def decide(policy: DecidePolicy, state: SeriesState, reading: Reading, now: Mill
         return _missing(policy, state, now)
     state = replace(state, seen_at=now, value=reading.value, text=reading.text)
     if reading.level > 0:
-        return _breach(policy, state, reading.level, BREACH, now)
+        return _breach(policy, state, reading.level, reading.reason or BREACH, now)
     return _calm(policy, state, reading.recovered, now)
 
 

@@ -16,6 +16,7 @@ from shared import silencing
 from shared.advance import Sight
 from shared.broker import Broker
 from shared.channels import ChannelBook
+from shared.crowds import FEWER, crowd_sight, is_crowd, still_targeted
 from shared.errors import InvalidInput, QueryFailed, Unavailable
 from shared.events import Tick
 from shared.fetch import Fetched, fetch
@@ -152,7 +153,9 @@ def _mine(tick: Tick, name: str) -> bool:
 def _ended(book: RuleBook, state: SeriesState) -> str:
     """Why the series is to be closed: its rule was deleted or disabled, or doesn't cover it any more; else empty."""
     ended = book.inactive.get(state.rule_id, "")
-    return ended if ended or book.belongs(state.rule_id, state.key) else RULE_CHANGED
+    if ended or book.belongs(state.rule_id, state.key) or still_targeted(book, state.rule_id, state.key):
+        return ended
+    return RULE_CHANGED
 
 
 @dataclass
@@ -208,8 +211,10 @@ class _Looking:
         self, group: QueryGroup, readings: Readings, crowded: Collection[str], broken: Collection[str]
     ) -> None:
         """Rules that are `broken` are not looked at: what was read says nothing of them. Of those that are `crowded`,
-        only series that are active already."""
+        only series that are active already, and the alert that says so."""
         see, book, left_out = self.gathered.see, self.gathered.book, {*crowded, *broken}
+        for rule_id in sorted(set(crowded).difference(broken)):
+            see(crowd_sight(book, group, rule_id))
         for i in readings.breaching(left_out):
             see(Sight(readings.rule_id(i), readings.series_id(i), readings.key(i), readings.reading(i)))
         for target in self.targets.keys() & group.target_index.keys():
@@ -219,6 +224,9 @@ class _Looking:
                 for sight in came_after_all(book, self.targets[target]):
                     see(sight)
             for state in self.targets[target]:
+                if is_crowd(state.key):
+                    see(Sight(state.rule_id, state.series_id, state.key, FEWER))
+                    continue
                 if speaks_of_all(book, state.key):
                     continue
                 found = readings.find(state.rule_id, state.key) or readings.absent(state.rule_id, state.key)

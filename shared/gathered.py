@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from shared.advance import Sight
+from shared.crowds import crowd_sight
 from shared.forgotten import Forgotten
 from shared.health import Troubles
 from shared.model import SeriesState
@@ -29,7 +30,8 @@ class Gathered:
         self.sights.setdefault(sight.ref, self.forgotten.judged(sight) if self.forgotten else sight)
 
     def leave_out_crowded(self, limit: int) -> None:
-        """Of rules whose series are too many in all measurements together, see only what is active already."""
+        """Of rules whose series are too many in all measurements together, see only what is active already, and the
+        alert that says so."""
         some = limit // max(len(self.looks), 1)
         candidates = {rule_id for look in self.looks for rule_id in look.readings.crowded(some)}
         for rule_id in sorted(candidates.intersection(self.troubles.spread)):
@@ -42,6 +44,13 @@ class Gathered:
                 new = [ref for ref in self.sights if ref[0] == rule_id and ref not in self.active]
                 for ref in new:
                     del self.sights[ref]
+                # In place of what was seen while no measurement alone had too many.
+                crowds = [
+                    crowd_sight(self.book, look.group, rule_id)
+                    for look in self.looks
+                    if rule_id in look.left_out
+                ]
+                self.sights.update({sight.ref: sight for sight in crowds})
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,7 @@ class Reading:
     `level` is 0 for clean, else the severity that the value reaches. `recovered` is True when the value is clean
     and also beyond `recovery_value`. `missing` is empty, or why there is nothing to see (then level is 0 and
     recovered False). `value` is None for texts, which stand in `text`. `error` marks data that can't be read (a text
-    where a number was expected): nothing is decided on it.
+    where a number was expected): nothing is decided on it. `reason` names a breach that is none of the value.
     """
 
     level: int
@@ -149,6 +149,7 @@ class Reading:
     missing: str = ""
     at: Millis = 0
     error: bool = False
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ _REASONS: Mapping[str, str] = {
     "no_data": "no data arrives",
     "recovered": "back to normal",
     "gone": "the series stopped reporting",
+    "too_many_series": "there are more series than one rule may have, so new ones are not looked at",
 }
 
 

@@ -3,23 +3,38 @@
 import pytest
 from sqlalchemy import delete, update
 
+from shared.events import notification_of
 from shared.series import series_key
 from shared.store.tables import alerts, monitors, outbox, rule_status, rules, series, states
-from tests.support.world import World, threshold
+from tests.support.world import INTERVAL, World, threshold
 
 
-def test_a_rule_with_too_many_series_is_in_error_and_leaves_room_for_the_others(world: World) -> None:
+def test_a_rule_with_too_many_series_is_in_error_says_so_once_and_leaves_room_for_the_others(
+    world: World,
+) -> None:
+    short = threshold(">", 10, window_seconds=INTERVAL)
     world.add_monitor("mon_all", key=["host"])
     world.add_monitor("mon_one", key=["host"], where={"host": "h1"})
-    world.add_rule("rule_all", "mon_all")
+    world.add_rule("rule_all", "mon_all", condition=short)
     world.add_rule("rule_one", "mon_one")
+    many = [f"m,host=h{number} value=11" for number in range(10_001)]
 
-    world.play([f"m,host=h{number} value=11" for number in range(10_001)])
+    world.play(many, many)
 
-    assert world.told() == ["firing rule_one"]
+    assert sorted(world.told()) == ["firing rule_all", "firing rule_one"]
+    (said,) = [
+        one for sent in world.events() if sent.subject == "rule_all" for one in notification_of(sent).alerts
+    ]
+    assert (said.series, said.reason) == ("series=too many", "too_many_series")
     (status,) = world.rows(rule_status, rule_id="rule_all")
     assert status["health_reason"] == "10001 series are more than one rule may have"
     assert [row["rule_id"] for row in world.rows(series)] == ["rule_one"]
+
+    world.write(3, "m,host=h2 value=11")
+    world.ran(3)
+    assert sorted(world.told()[2:]) == ["firing rule_all", "resolved rule_all"]
+    over = [sent for sent in world.events() if sent.type.endswith(".resolved")]
+    assert [one.id for sent in over for one in notification_of(sent).alerts] == [said.id]
 
 
 def test_a_row_that_the_database_refuses_costs_its_own_rule_only(world: World) -> None:

@@ -83,7 +83,8 @@ def test_a_rule_whose_series_are_too_many_in_all_measurements_together_is_left_o
     for group in groups:
         look(gathered, group, 3)
     gathered.leave_out_crowded(5)
-    assert {ref[0] for ref in gathered.sights} == {"rule_cpu"}
+    seen = [(sight.rule_id, sight.key) for sight in gathered.sights.values() if sight.rule_id == "rule_all"]
+    assert seen == [("rule_all", f'["mon_{name}",[["series","too many"]]]') for name in ("cpu", "mem")]
     health = gathered.troubles.now({})
     assert health == {"rule_all": (Health.ERROR, "6 series are more than one rule may have")}
     assert [one.left_out for one in gathered.looks] == [{"rule_all"}] * 2
