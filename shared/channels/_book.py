@@ -232,8 +232,10 @@ def _read(path: Path, tenant: str) -> _Snapshot:
 
 
 def _channel(entry: dict[str, Any], where: str) -> Channel:
+    kind = entry.get("kind")
+    usual = {"default": load_kind(str(kind)).ON_BY_DEFAULT} if kind in kinds() else {}
     try:
-        channel = Channel.model_validate(entry)
+        channel = Channel.model_validate({**usual, **entry})
     except ValidationError as error:
         raise _explained(error, where, Channel) from None
     if channel.kind not in kinds():

@@ -82,15 +82,17 @@ class Kind(Protocol):
 
     HUMAN: people read it. IDEMPOTENT: the receiver recognises a repeated message by its id. TOLD_ACKS:
     it is told that somebody acknowledged: programs are, and rooms where several people would otherwise look into the
-    same alert; nobody's phone rings for that. SECRETS: names of all
-    its secrets. HOSTS: the vendor's hosts (`*.` matches subdomains); empty: any public host. SPACING_MS: the
-    shortest time between two messages to one channel. MAX_BYTES: the longest body. EDIT_METHOD: the HTTP method that
-    puts a rendered message in the place of an earlier one, whose id is `Request.edits`; empty: the vendor can't.
+    same alert; nobody's phone rings for that. ON_BY_DEFAULT: a channel of it is a default one unless
+    the file says otherwise. SECRETS: names of all its secrets. HOSTS: the vendor's hosts (`*.` matches subdomains);
+    empty: any public host. SPACING_MS: the shortest time between two messages to one channel. MAX_BYTES: the longest
+    body. EDIT_METHOD: the HTTP method that puts a rendered message in the place of an earlier one, whose id is
+    `Request.edits`; empty: the vendor can't.
     """
 
     HUMAN: bool
     IDEMPOTENT: bool
     TOLD_ACKS: bool
+    ON_BY_DEFAULT: bool
     SECRETS: tuple[str, ...]
     HOSTS: tuple[str, ...]
     SPACING_MS: int

@@ -26,6 +26,7 @@ from shared.model import Channel, Millis, Outcome, RejectionScope
 HUMAN = True
 IDEMPOTENT = False
 TOLD_ACKS = True
+ON_BY_DEFAULT = False
 SECRETS = ("url",)
 HOSTS = ("discord.com", "ptb.discord.com", "canary.discord.com", "discordapp.com")
 SPACING_MS = 500

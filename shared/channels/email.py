@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from pydantic import Field, SecretStr, field_validator
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 HUMAN = True
 IDEMPOTENT = False
 TOLD_ACKS = False
+ON_BY_DEFAULT = True
 SECRETS = ("api_key",)
 HOSTS = ("api.sendgrid.com", "api.eu.sendgrid.com")
 SPACING_MS = 0
@@ -42,7 +44,10 @@ _ADDRESS = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]
 
 
 class Settings(ChannelSettings):
-    """`from` must be a sender that SendGrid verified; every address in `to` gets a message of its own."""
+    """`from` must be a sender that SendGrid verified; every address in `to` gets a message of its own.
+
+    `unsubscribe`: who is asked to take an address off the list; empty: `from`.
+    """
 
     sender: str = Field(alias="from", pattern=_ADDRESS, max_length=254, description="an email address")
     from_name: str = Field(
@@ -51,6 +56,9 @@ class Settings(ChannelSettings):
         description="1 to 60 characters, none of ; , < > and quotes",
     )
     to: tuple[str, ...] = Field(min_length=1, max_length=1000)
+    unsubscribe: str = Field(
+        "", pattern=rf"^$|{_ADDRESS}", max_length=254, description="an email address, or nothing"
+    )
     base_url: str = Field(
         "https://api.sendgrid.com",
         pattern=r"^https?://[^/\s]+$",
@@ -80,12 +88,12 @@ def render(message: Message, channel: Channel, settings: Settings, recipient: st
     while utf8(html) > _HTML_BYTES and shown:
         shown //= 2
         html = _html(message, shown, chart)
-    return _request(message, settings, recipient, html, chart)
+    return _request(message, channel, settings, recipient, html, chart)
 
 
 def plain(message: Message, channel: Channel, settings: Settings, recipient: str) -> Request:
     """The text part alone."""
-    return _request(message, settings, recipient, "")
+    return _request(message, channel, settings, recipient, "")
 
 
 def address(
@@ -141,7 +149,12 @@ def _seconds_to(epoch: str, now: Millis) -> float | None:
 
 
 def _request(
-    message: Message, settings: Settings, recipient: str, html: str, chart: Picture | None = None
+    message: Message,
+    channel: Channel,
+    settings: Settings,
+    recipient: str,
+    html: str,
+    chart: Picture | None = None,
 ) -> Request:
     from sendgrid.helpers.mail import (
         ClickTracking,
@@ -152,6 +165,7 @@ def _request(
         Mail,
         OpenTracking,
         Subject,
+        SubscriptionTracking,
         To,
         TrackingSettings,
     )
@@ -173,16 +187,25 @@ def _request(
         Header("References", thread),
         Header("In-Reply-To", thread),
         Header("Auto-Submitted", "auto-generated"),
+        Header("List-Unsubscribe", _unsubscribe(channel, settings, recipient)),
     ]
     mail.custom_arg = CustomArg("delivery_id", message.id)
     tracking = TrackingSettings()
     # Rewritten links leak where people click, and break links that expire.
     tracking.click_tracking = ClickTracking(False, False)
     tracking.open_tracking = OpenTracking(False)
+    # One click on SendGrid's own link would keep every later alert from this person, and tell nobody.
+    tracking.subscription_tracking = SubscriptionTracking(enable=False)
     mail.tracking_settings = tracking
     payload: dict[str, Any] = mail.get()
     body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     return Request(message.id, body, {"content-type": "application/json"})
+
+
+def _unsubscribe(channel: Channel, settings: Settings, recipient: str) -> str:
+    """RFC 2369: a mail to somebody who keeps the list. Nobody is taken off it by a click of a scanner."""
+    asked = quote(f"unsubscribe {recipient} from {channel.name}")
+    return f"<mailto:{quote(settings.unsubscribe or settings.sender, safe='@')}?subject={asked}>"
 
 
 def _inline(chart: Picture) -> Any:

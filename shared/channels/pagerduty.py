@@ -22,6 +22,7 @@ from shared.model import AlertFacts, Channel, EventKind, Millis, Outcome, Reject
 HUMAN = False
 IDEMPOTENT = True
 TOLD_ACKS = True
+ON_BY_DEFAULT = False
 SECRETS = ("routing_key",)
 HOSTS = ("events.pagerduty.com", "events.eu.pagerduty.com")
 SPACING_MS = 0

@@ -19,6 +19,7 @@ from shared.model import Channel, Millis, Outcome
 HUMAN = True
 IDEMPOTENT = False
 TOLD_ACKS = False
+ON_BY_DEFAULT = False
 SECRETS = ("token", "topic", "user")
 HOSTS: tuple[str, ...] = ()
 """An ntfy server may be anywhere; Pushover's messages name their one host themselves."""

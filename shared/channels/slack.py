@@ -19,6 +19,7 @@ from shared.model import Channel, Millis, Outcome, RejectionScope
 HUMAN = True
 IDEMPOTENT = False
 TOLD_ACKS = True
+ON_BY_DEFAULT = False
 SECRETS = ("url",)
 HOSTS = ("hooks.slack.com", "hooks.slack-gov.com")
 SPACING_MS = 1000

@@ -23,6 +23,7 @@ from shared.model import Channel, Millis, Outcome, RejectionScope
 HUMAN = True
 IDEMPOTENT = False
 TOLD_ACKS = False
+ON_BY_DEFAULT = False
 SECRETS = ("account_sid", "api_key", "api_secret", "auth_token")
 HOSTS = ("api.twilio.com", "*.twilio.com")
 SPACING_MS = 1000

@@ -24,6 +24,7 @@ from shared.model import Channel, Millis, Outcome, OutcomeKind, RejectionScope
 HUMAN = True
 IDEMPOTENT = False
 TOLD_ACKS = True
+ON_BY_DEFAULT = False
 SECRETS = ("url",)
 HOSTS = ("*.logic.azure.com", "*.api.powerplatform.com")
 SPACING_MS = 1000

@@ -25,6 +25,7 @@ from shared.model import Channel, Millis, Outcome, RejectionScope
 HUMAN = True
 IDEMPOTENT = False
 TOLD_ACKS = True
+ON_BY_DEFAULT = False
 SECRETS = ("token",)
 HOSTS = ("api.telegram.org",)
 SPACING_MS = 1000

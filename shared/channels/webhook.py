@@ -20,6 +20,7 @@ from shared.model import Channel, Millis, Outcome
 HUMAN = False
 IDEMPOTENT = True
 TOLD_ACKS = True
+ON_BY_DEFAULT = False
 SECRETS = ("signing_key", "url")
 HOSTS: tuple[str, ...] = ()
 SPACING_MS = 0

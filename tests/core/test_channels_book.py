@@ -16,6 +16,7 @@ OPS = {"name": "ops", "kind": "slack", "default": True}
 TEAM: dict[str, Any] = {
     "name": "team",
     "kind": "email",
+    "default": False,
     "settings": {"from": "a@b.example", "to": ["x@b.example", "y@b.example"]},
 }
 
@@ -50,6 +51,13 @@ def test_a_rule_without_channels_tells_the_default_ones_and_one_with_them_exactl
     assert channels.unknown(("team", "gone")) == ("gone",)
     with pytest.raises(NotFound, match="configured are: ops, team"):
         channels.get("gone")
+
+
+def test_a_channel_of_email_is_a_default_one_unless_the_file_says_otherwise(tmp_path: Path) -> None:
+    mail = {name: value for name, value in TEAM.items() if name != "default"}
+    quiet = {**TEAM, "name": "quiet"}
+    room = {"name": "room", "kind": "slack"}
+    assert [one.name for one in book(tmp_path, mail, quiet, room).for_rule(None)] == ["team"]
 
 
 def test_an_email_has_a_delivery_for_every_address(tmp_path: Path) -> None:

@@ -226,7 +226,7 @@ def _live_slack(payload: dict[str, Any]) -> list[str]:
 def _live_email(payload: dict[str, Any]) -> list[str]:
     html = [part["value"] for part in payload["content"] if part["type"] == "text/html"]
     found = [part for part in html if "<script" in part or "<!channel" in part]
-    headers = {"Message-ID", "References", "In-Reply-To", "Auto-Submitted"}
+    headers = {"Message-ID", "References", "In-Reply-To", "Auto-Submitted", "List-Unsubscribe"}
     return found + ["headers"] * (set(payload["headers"]) != headers or "\n" in payload["subject"])
 
 
