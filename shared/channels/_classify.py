@@ -63,10 +63,10 @@ def retry_after(text: str, now: Millis) -> float | None:
 
 
 def bounded(seconds: float) -> float | None:
-    """A wait between 0 and one hour; None for what is no number of seconds."""
+    """A wait between 0 and one hour, also of a whole number that is too large for a float; None for what is none."""
     if seconds != seconds:
         return None
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
+    return float(min(max(seconds, 0), LONGEST_RETRY_AFTER))
 
 
 def excerpt(text: str) -> str:

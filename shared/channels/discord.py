@@ -162,7 +162,7 @@ def _asked(said: Mapping[str, Any], reply: Reply) -> float | None:
     """Seconds to wait: `retry_after` of the body is the most exact, then Retry-After, then the bucket's reset."""
     exact = said.get("retry_after")
     if isinstance(exact, int | float):
-        return bounded(float(exact))
+        return bounded(exact)
     return retry_after(reply.headers.get("retry-after", ""), reply.at) or _reset(reply)
 
 

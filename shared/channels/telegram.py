@@ -165,7 +165,7 @@ def classify(reply: Reply) -> Outcome:
     given = parameters if isinstance(parameters, dict) else {}
     if outcome.kind == "retry":
         wait = given.get("retry_after")
-        seconds = bounded(float(wait)) if isinstance(wait, int | float) else outcome.retry_after
+        seconds = bounded(wait) if isinstance(wait, int | float) else outcome.retry_after
         return Outcome("retry", f"HTTP {status}", "payload", seconds, reply.status, "", "", outcome.excerpt)
     scope, reason = _blame(status, words, given, outcome.scope)
     return Outcome("rejected", reason, scope, None, reply.status, str(status), "", outcome.excerpt)

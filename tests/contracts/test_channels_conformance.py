@@ -51,6 +51,7 @@ def notifications(draw: st.DrawFn) -> Notification:
             resolved_at=draw(st.one_of(st.none(), st.integers(0, 2**62))),
             reason=draw(st.text(max_size=50)),
             labels=draw(st.dictionaries(st.text(max_size=9), st.text(max_size=99), max_size=3)),
+            points=tuple(draw(st.lists(st.tuples(st.integers(0, 2**62), st.floats()), max_size=5))),
         )
         for number in range(draw(st.integers(0, 4)))
     ) * draw(st.sampled_from((1, 1, 25)))
@@ -66,6 +67,7 @@ def notifications(draw: st.DrawFn) -> Notification:
             title=draw(text),
             description=draw(text),
             condition_text=draw(text),
+            condition=draw(st.sampled_from(({}, {"type": "threshold", "field": "x", "operator": ">"}))),
             threshold=draw(st.one_of(st.none(), st.floats())),
             runbook_url=draw(st.one_of(text, st.just("https://wiki.example/" + "&" * 900))),
             labels=draw(st.dictionaries(text, text, max_size=20)),
@@ -82,13 +84,17 @@ def notifications(draw: st.DrawFn) -> Notification:
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.large_base_example],
 )
-@given(told=notifications(), may_repeat=st.booleans())
-def test_limits_hold_for_any_facts(kind: str, told: Notification, may_repeat: bool) -> None:
-    for request in rendered(kind, message_of(told, may_repeat=may_repeat)):
-        assert request.id == "dlv_1"
+@given(
+    told=notifications(),
+    may_repeat=st.booleans(),
+    ack_url=st.sampled_from(("", "https://t.example/a/x", "https://tocsin.example/" + "a" * 900)),
+)
+def test_limits_hold_for_any_facts(kind: str, told: Notification, may_repeat: bool, ack_url: str) -> None:
+    for request in rendered(kind, message_of(told, may_repeat=may_repeat, ack_url=ack_url)):
+        assert request.id.startswith("dlv_1")
         assert 0 < len(request.body) <= load_kind(kind).MAX_BYTES
         assert REFUSES[kind](payload_of(request)) == []
-        assert broken_graphemes(request.body.decode()) == []
+        assert broken_graphemes(request.body.decode(errors="replace")) == []
 
 
 @every_kind

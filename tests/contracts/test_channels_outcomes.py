@@ -13,6 +13,20 @@ DEFAULT: RejectionScope = "payload"
 SLOT_S = SLOT // 1000
 DEEP = '{"error":' * 7000
 """What a parser gives up on: 64 KiB is all that is read of a reply."""
+HUGE = "9" * 400
+"""A number that is no float's."""
+ODD_WAITS = (
+    "",
+    "nan",
+    "-inf",
+    "1e999",
+    "-1",
+    HUGE,
+    "١٢",
+    "²",
+    "Mon, 32 Jan 2020 00:00:00 GMT",
+    "1 Jan 99999 00:00:00 GMT",
+)
 
 
 class Case(NamedTuple):
@@ -242,12 +256,25 @@ def test_every_kind_has_its_vendors_answers_in_the_table() -> None:
         '{"code":"x"}',
         '{"ok":false}',
         '{"result":[]}',
+        '{"retry_after":NaN}',
+        f'{{"retry_after":{HUGE},"code":{HUGE}}}',
+        f'{{"ok":false,"error_code":429,"parameters":{{"retry_after":{HUGE}}}}}',
         DEEP,
     ],
-    ids=lambda body: body[:20],
+    ids=lambda body: body[:30],
 )
 @pytest.mark.parametrize("status", [200, 400, 429, 500])
 def test_no_answer_is_too_odd_to_be_understood(kind: str, body: str, status: int) -> None:
     got = load_kind(kind).classify(Reply(status, {}, body, SLOT))
 
     assert got.kind == {429: "retry", 500: "retry", 400: "rejected"}.get(status, got.kind)
+    assert got.retry_after is None or 0 <= got.retry_after <= 3600
+
+
+@pytest.mark.parametrize("kind", kinds())
+@pytest.mark.parametrize("status", [200, 429, 503])
+def test_no_wait_is_too_odd_to_be_bounded(kind: str, status: int) -> None:
+    names = ("retry-after", "x-ratelimit-reset", "x-ratelimit-reset-after", "x-limit-app-reset")
+    for header in ({name: wait, "x-ratelimit-remaining": "0"} for name in names for wait in ODD_WAITS):
+        got = load_kind(kind).classify(Reply(status, header, '{"status":0}', SLOT))
+        assert got.retry_after is None or 0 <= got.retry_after <= 3600

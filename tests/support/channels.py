@@ -55,11 +55,11 @@ SECRETS: dict[str, dict[str, str]] = {
 """Every secret of every kind."""
 
 
-def message_of(*told: Notification, may_repeat: bool = False) -> Message:
+def message_of(*told: Notification, may_repeat: bool = False, ack_url: str = "") -> Message:
     """The message of these notifications, for somebody who knows of all their alerts."""
     telling = combine(told, {item.id for one in told for item in one.alerts})
     assert telling is not None
-    return build(telling, id="dlv_1", zone="Europe/Berlin", may_repeat=may_repeat)
+    return build(telling, id="dlv_1", zone="Europe/Berlin", may_repeat=may_repeat, ack_url=ack_url)
 
 
 def chosen(kind: str, variant: int = 0) -> Any:
