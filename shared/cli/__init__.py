@@ -20,6 +20,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
+    rich_markup_mode=None,  # help and errors as plain text, which can be copied and searched
 )
 app.add_typer(monitors.app, name="monitors")
 rules.app.command("backtest")(history.backtest)

@@ -9,19 +9,25 @@ from shared.cli import context
 from shared.model import Millis
 from shared.series import series_text
 
-app = typer.Typer(help="Alerts: what fires and what fired.", no_args_is_help=True)
+app = typer.Typer(help="Alerts: what fires, what fired, and who was told.", no_args_is_help=True)
 
-AlertId = Annotated[str, typer.Argument(help="Id of the alert, or the beginning of it.")]
+AlertId = Annotated[str, typer.Argument(metavar="ALERT", help="Id of the alert, or the beginning of it.")]
 
 
 @app.command("list")
 def show_all(
-    state: Annotated[str, typer.Option(help="firing or resolved.")] = "",
-    rule: Annotated[str, typer.Option(help="Only of this rule (id or title).")] = "",
-    severity: Annotated[str | None, typer.Option(help="Only of this severity or worse.")] = None,
-    acked: Annotated[bool | None, typer.Option("--acked/--unacked", help="Only these.")] = None,
-    since: Annotated[str, typer.Option(help="Fired since then: 2h, or 2030-01-31T18:00.")] = "",
-    until: Annotated[str, typer.Option(help="Fired before then.")] = "",
+    state: Annotated[str, typer.Option(metavar="STATE", help="firing or resolved.")] = "",
+    rule: Annotated[str, typer.Option(metavar="RULE", help="Only of this rule (id or title).")] = "",
+    severity: Annotated[
+        str | None, typer.Option(metavar="SEVERITY", help="Only of this severity or worse.")
+    ] = None,
+    acked: Annotated[
+        bool | None, typer.Option("--acked/--unacked", help="Only those that are, or are not, acknowledged.")
+    ] = None,
+    since: Annotated[
+        str, typer.Option(metavar="TIME", help="Fired since then: 2h, or 2030-01-31T18:00.")
+    ] = "",
+    until: Annotated[str, typer.Option(metavar="TIME", help="Fired before then.")] = "",
     limit: context.Limit = 50,
     cursor: context.Cursor = "",
     json: context.Json = False,
@@ -123,12 +129,14 @@ def show(alert: AlertId, json: context.Json = False) -> None:
 @app.command()
 def ack(
     alert: AlertId,
-    note: Annotated[str, typer.Option(help="What you found, or what you do about it.")] = "",
-    until: Annotated[str, typer.Option(help="Tell again after this: 2h, or 2030-01-31T18:00.")] = "",
-    by: Annotated[str, typer.Option(help="Who has seen it; you, if left out.")] = "",
+    note: Annotated[str, typer.Option(metavar="TEXT", help="What you found, or what you do about it.")] = "",
+    until: Annotated[
+        str, typer.Option(metavar="TIME", help="Tell again after this: 2h, or 2030-01-31T18:00.")
+    ] = "",
+    by: Annotated[str, typer.Option(metavar="NAME", help="Who has seen it; you, if left out.")] = "",
     undo: Annotated[bool, typer.Option("--undo", help="Take the acknowledgement back.")] = False,
 ) -> None:
-    """Acknowledge an open alert: it is not told again until it worsens or ends."""
+    """Acknowledge an alert: it is told again when it worsens or ends."""
     with context.opened() as wiring:
         now = wiring.clock()
         if undo:

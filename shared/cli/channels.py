@@ -8,7 +8,7 @@ import typer
 from shared import manage, terminal
 from shared.cli import context
 
-app = typer.Typer(help="Channels: where people are told.", no_args_is_help=True)
+app = typer.Typer(help="Channels: where people are told, and trying it out.", no_args_is_help=True)
 
 FAILED = 1
 POLL_SECONDS = 0.2
@@ -41,11 +41,13 @@ def show_all(json: context.Json = False) -> None:
 
 @app.command("test")
 def try_out(
-    name: Annotated[str, typer.Argument(help="Name of the channel.")],
-    timeout: Annotated[float, typer.Option(help="Seconds to wait for its vendor.")] = 30.0,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the channel.")],
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", help="How long to wait for its vendor.")
+    ] = 30.0,
     json: context.Json = False,
 ) -> None:
-    """Send a message that is marked as a test, and show what its vendor said."""
+    """Send a test message, and show what its vendor said."""
     with context.opened() as wiring:
         sent = manage.send_test(wiring, name, actor=context.actor(), now=wiring.clock())
         deadline = time.monotonic() + timeout

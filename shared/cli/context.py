@@ -14,9 +14,9 @@ from shared.errors import InvalidInput
 from shared.settings import Settings, settings
 from shared.wiring import Wiring
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-Limit = Annotated[int, typer.Option(help="How many at most.")]
-Cursor = Annotated[str, typer.Option(help="Where the page before ended.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, with times in epoch milliseconds.")]
+Limit = Annotated[int, typer.Option(metavar="NUMBER", help="How many at most.")]
+Cursor = Annotated[str, typer.Option(metavar="TEXT", help="Where the page before ended.")]
 
 
 @contextmanager

@@ -7,23 +7,29 @@ import typer
 from shared import manage, terminal
 from shared.cli import context
 
-app = typer.Typer(
-    help="Deliveries: one message to one recipient, and what became of it.", no_args_is_help=True
-)
+app = typer.Typer(help="Deliveries: what became of each message to each recipient.", no_args_is_help=True)
 letters = typer.Typer(help="Dead letters: events that the broker gave up on.", no_args_is_help=True)
 
-DeliveryId = Annotated[str, typer.Argument(help="Id of the delivery, or the beginning of it.")]
-EventId = Annotated[str, typer.Argument(help="Id of the event, or the beginning of it.")]
-Kind = Annotated[str, typer.Option(help="The kind of channel, if there are letters of several.")]
+DeliveryId = Annotated[
+    str, typer.Argument(metavar="DELIVERY", help="Id of the delivery, or the beginning of it.")
+]
+EventId = Annotated[str, typer.Argument(metavar="EVENT", help="Id of the event, or the beginning of it.")]
+Kind = Annotated[
+    str, typer.Option(metavar="KIND", help="The kind of channel, if there are letters of several.")
+]
 FAILED = 1
 
 
 @app.command("list")
 def show_all(
-    state: Annotated[str, typer.Option(help="pending, delivered, rejected, expired, unknown, …")] = "",
-    channel: Annotated[str, typer.Option(help="Only on this channel.")] = "",
-    rule: Annotated[str, typer.Option(help="Only of this rule (id or title).")] = "",
-    alert: Annotated[str, typer.Option(help="Only about this alert (id, or the beginning of it).")] = "",
+    state: Annotated[
+        str, typer.Option(metavar="STATE", help="pending, delivered, rejected, expired, unknown, …")
+    ] = "",
+    channel: Annotated[str, typer.Option(metavar="NAME", help="Only on this channel.")] = "",
+    rule: Annotated[str, typer.Option(metavar="RULE", help="Only of this rule (id or title).")] = "",
+    alert: Annotated[
+        str, typer.Option(metavar="ALERT", help="Only about this alert (id, or the beginning of it).")
+    ] = "",
     waiting: Annotated[bool, typer.Option("--waiting", help="Only what will be tried again.")] = False,
     limit: context.Limit = 50,
     cursor: context.Cursor = "",
@@ -41,18 +47,20 @@ def show_all(
             limit=limit,
             cursor=cursor,
         )
+        titles = manage.rule_titles(wiring, {one.rule_id for one in page.items})
     if json:
         terminal.as_json(page)
         return
     chosen = any((state, channel, rule, alert, waiting))
     empty = "No delivery matches." if chosen else "Nobody was told anything yet."
-    terminal.table(("Id", "Told", "State", "When"), [_row(one) for one in page.items], empty)
+    rows = [_row(one, titles.get(one.rule_id, "")) for one in page.items]
+    terminal.table(("Id", "Told", "State", "When"), rows, empty)
     if page.cursor:
         terminal.say(f"More: --cursor {page.cursor}")
 
 
-def _row(row: "manage.DeliveryRow") -> tuple[str, ...]:
-    told = f"{row.event} on {row.channel}\n{row.recipient}".rstrip()
+def _row(row: "manage.DeliveryRow", title: str) -> tuple[str, ...]:
+    told = "\n".join(filter(None, (title, f"{row.event} on {row.channel}", row.recipient)))
     when = terminal.when(row.finished_at or row.created_at).replace(" ", "\n", 1)
     return row.id, told, f"{row.state}\n{row.reason[:80]}".rstrip(), when
 
@@ -103,9 +111,11 @@ def show(delivery: DeliveryId, json: context.Json = False) -> None:
 
 @app.command()
 def retry(
-    delivery: Annotated[list[str] | None, typer.Argument(help="Ids, or the beginnings of them.")] = None,
-    channel: Annotated[str, typer.Option(help="All that failed on this channel.")] = "",
-    since: Annotated[str, typer.Option(help="With --channel: announced since then, 2h say.")] = "24h",
+    delivery: Annotated[
+        list[str] | None, typer.Argument(metavar="DELIVERY", help="Ids, or the beginnings of them.")
+    ] = None,
+    channel: Annotated[str, typer.Option(metavar="NAME", help="All that failed on this channel.")] = "",
+    since: Annotated[str, typer.Option(metavar="TIME", help="With --channel: announced since then.")] = "24h",
     json: context.Json = False,
 ) -> None:
     """Try again what was rejected, expired, or may not have arrived."""
@@ -134,7 +144,7 @@ def list_letters(
     limit: context.Limit = 50,
     json: context.Json = False,
 ) -> None:
-    """List the events that the broker gave up on and a delivery still waits for."""
+    """List dead letters that a delivery still waits for."""
     with context.opened() as wiring:
         found = manage.list_dead_letters(wiring, everything=everything, limit=limit)
     if json:

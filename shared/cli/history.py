@@ -8,11 +8,13 @@ from shared import manage, terminal
 from shared.cli import _explaining, _looking_back, context, options
 from shared.errors import InvalidInput
 
-Title = Annotated[str, typer.Argument(help="Id or title of the rule.")]
+Title = Annotated[str, typer.Argument(metavar="RULE", help="Id or title of the rule.")]
 
 
 def backtest(
-    rule: Annotated[str, typer.Argument(help="Id or title; leave it out with --on and --when.")] = "",
+    rule: Annotated[
+        str, typer.Argument(metavar="RULE", help="Id or title; leave it out with --on and --when.")
+    ] = "",
     since: Annotated[
         str, typer.Option(metavar="TIME", help="From when: 24h, 7d, or 2030-01-31T18:00.")
     ] = "7d",
@@ -33,9 +35,9 @@ def backtest(
     ] = False,
     json: context.Json = False,
 ) -> None:
-    """Show what a rule would have done over past data: when it would have fired, and what you would have been told.
+    """Show what a rule would have done over past data.
 
-    Nothing is written and nobody is told.
+    When it would have fired, and what you would have been told. Nothing is written and nobody is told.
     """
     changed = options.condition_given(condition, when)
     if not rule and (changed is None or on is None):
@@ -66,10 +68,13 @@ def explain(
     series: Annotated[
         str, typer.Option(metavar="NAME", help="This series, by name (host=a) or key; else the worst.")
     ] = "",
-    slots: Annotated[int, typer.Option(help="How many of the last slots to show.")] = 20,
+    slots: Annotated[int, typer.Option(metavar="NUMBER", help="How many of the last slots to show.")] = 20,
     json: context.Json = False,
 ) -> None:
-    """Say why a rule did or did not fire, what holds its messages back now, and what comes next."""
+    """Say why a rule did or did not fire, and what comes next.
+
+    Also what holds its messages back now: cooldown, silence, acknowledgement, flapping or grouping.
+    """
     with context.opened() as wiring:
         explained = manage.explain_rule(wiring, rule, series=series, slots=slots, now=wiring.clock())
     if json:

@@ -9,17 +9,17 @@ from shared.cli import context
 from shared.model import Monitor
 from shared.wiring import Wiring
 
-app = typer.Typer(
-    help="Monitors: what writes points, and how its series are told apart.", no_args_is_help=True
-)
+app = typer.Typer(help="Monitors: what writes points, with which tags and fields.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="Id or name of the monitor.")]
+Name = Annotated[str, typer.Argument(metavar="MONITOR", help="Id or name of the monitor.")]
 
 
 @app.command()
 def add(
-    name: Annotated[str, typer.Argument(help="How people will call it.")],
-    measurement: Annotated[str, typer.Option("--measurement", "-m", help="The measurement it writes.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="How people will call it.")],
+    measurement: Annotated[
+        str, typer.Option("--measurement", "-m", metavar="NAME", help="The measurement it writes.")
+    ],
     where: Annotated[
         list[str] | None,
         typer.Option(metavar="TAG=VALUE", help="Only points with this tag; repeat for more."),
@@ -28,13 +28,21 @@ def add(
         list[str] | None,
         typer.Option(metavar="TAG", help="A tag that tells one series from another; repeat."),
     ] = None,
-    kind: Annotated[str, typer.Option(help="What it is, such as website or host; selectors use it.")] = "",
+    kind: Annotated[
+        str, typer.Option(metavar="KIND", help="What it is, such as website or host; selectors use it.")
+    ] = "",
     label: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="A label; repeat for more.")
     ] = None,
-    database: Annotated[str, typer.Option(help="Database or bucket, if not the default one.")] = "",
-    source: Annotated[str, typer.Option(help="Metric store, if there are several.")] = "default",
-    monitor_id: Annotated[str | None, typer.Option("--id", help="An id of your own: mon_…")] = None,
+    database: Annotated[
+        str, typer.Option(metavar="NAME", help="Database or bucket, if not the default one.")
+    ] = "",
+    source: Annotated[
+        str, typer.Option(metavar="NAME", help="Metric store, if there are several.")
+    ] = "default",
+    monitor_id: Annotated[
+        str | None, typer.Option("--id", metavar="ID", help="An id of your own: mon_…")
+    ] = None,
     json: context.Json = False,
 ) -> None:
     """Add a monitor."""
@@ -66,9 +74,9 @@ def add(
 
 @app.command("list")
 def show_all(
-    kind: Annotated[str, typer.Option(help="Only this kind.")] = "",
+    kind: Annotated[str, typer.Option(metavar="KIND", help="Only this kind.")] = "",
     words: Annotated[
-        str, typer.Option("--search", help="Only with these words in name or measurement.")
+        str, typer.Option("--search", metavar="TEXT", help="Only with these words in name or measurement.")
     ] = "",
     limit: context.Limit = 100,
     cursor: context.Cursor = "",
@@ -125,13 +133,19 @@ def delete(name: Name) -> None:
 
 @app.command()
 def discover(
-    measurement: Annotated[str | None, typer.Argument(help="Only this measurement.")] = None,
-    database: Annotated[str, typer.Option(help="Database or bucket, if not the default one.")] = "",
-    source: Annotated[str, typer.Option(help="Metric store, if there are several.")] = "default",
+    measurement: Annotated[
+        str | None, typer.Argument(metavar="MEASUREMENT", help="Only this measurement.")
+    ] = None,
+    database: Annotated[
+        str, typer.Option(metavar="NAME", help="Database or bucket, if not the default one.")
+    ] = "",
+    source: Annotated[
+        str, typer.Option(metavar="NAME", help="Metric store, if there are several.")
+    ] = "default",
     make: Annotated[bool, typer.Option("--add", help="Add every one that no monitor reads yet.")] = False,
     json: context.Json = False,
 ) -> None:
-    """Show what the metric store holds that could become a monitor."""
+    """Show what the metric store has that could become a monitor."""
     with context.opened() as wiring:
         found = manage.discover_monitors(wiring, source=source, database=database, measurement=measurement)
         added = [_add(wiring, one, source) for one in found if not one.covered_by] if make else []

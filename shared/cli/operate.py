@@ -15,7 +15,10 @@ FAILED = 2
 
 
 def migrate() -> None:
-    """Bring the database up to date. Safe to repeat, and while everything runs."""
+    """Bring the database up to date.
+
+    Safe to repeat, and while everything runs.
+    """
     # Here and not at the top, as in `tick`: every other command would wait for it.
     from shared.store import migrate as schema
     from shared.store.engine import open_store
@@ -35,7 +38,7 @@ def demo(
         bool, typer.Option("--if-empty", help="Do nothing where there is something.")
     ] = False,
 ) -> None:
-    """Fill an empty database with monitors and rules of this machine."""
+    """Fill an empty database with rules about this machine."""
     with context.opened() as wiring:
         seeded = manage.seed_demo(wiring, if_empty=if_empty, actor=context.actor(), now=wiring.clock())
     if seeded.rules:
@@ -85,7 +88,7 @@ def tick(
 
 
 def serve(ctx: typer.Context) -> None:
-    """Run everything on this machine (`tocsin serve --help` lists the options of the local stack)."""
+    """Run everything on this machine."""
     # By name: the local stack knows manifests and HTTP only, and nothing of this package may depend on it.
     local = importlib.import_module("knative.local.__main__")
     raise typer.Exit(local.main(ctx.args, "tocsin serve"))

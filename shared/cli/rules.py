@@ -13,12 +13,12 @@ from shared.model import Rule
 
 app = typer.Typer(help="Rules: a condition on a monitor, and how it is told.", no_args_is_help=True)
 
-Title = Annotated[str, typer.Argument(help="Id or title of the rule.")]
+Title = Annotated[str, typer.Argument(metavar="RULE", help="Id or title of the rule.")]
 
 
 @app.command()
 def add(
-    title: Annotated[str, typer.Argument(help="What people will read first.")],
+    title: Annotated[str, typer.Argument(metavar="TITLE", help="What people will read first.")],
     monitor: options.MonitorName = None,
     match: options.Match = None,
     condition: options.Condition = None,
@@ -32,7 +32,9 @@ def add(
     description: options.Description = None,
     runbook: options.Runbook = None,
     disabled: Annotated[bool, typer.Option("--disabled", help="Add it without evaluating it yet.")] = False,
-    rule_id: Annotated[str | None, typer.Option("--id", help="An id of your own: rule_…")] = None,
+    rule_id: Annotated[
+        str | None, typer.Option("--id", metavar="ID", help="An id of your own: rule_…")
+    ] = None,
     json: context.Json = False,
 ) -> None:
     """Add a rule."""
@@ -61,7 +63,7 @@ def add(
 @app.command()
 def edit(
     rule: Title,
-    title: Annotated[str | None, typer.Option(help="The new title.")] = None,
+    title: Annotated[str | None, typer.Option(metavar="TEXT", help="The new title.")] = None,
     monitor: options.MonitorName = None,
     match: options.Match = None,
     condition: options.Condition = None,
@@ -79,7 +81,7 @@ def edit(
     runbook: options.Runbook = None,
     json: context.Json = False,
 ) -> None:
-    """Change of a rule only what is given."""
+    """Change a rule: only what is given."""
     given = options.given(
         monitor=monitor,
         match=match,
@@ -98,6 +100,8 @@ def edit(
         given["title"] = title
     if default_channels:
         given["channels"] = None
+    if not given:
+        raise InvalidInput("change", None, "say what to change: `tocsin rules edit --help` lists it")
     changes = manage.changes_of_rule(given)
     with context.opened() as wiring:
         written = manage.update_rule(wiring, rule, changes, actor=context.actor(), now=wiring.clock())
@@ -116,10 +120,10 @@ def _tell(done: str, written: "manage.RuleWritten", json: bool) -> None:
 @app.command("list")
 def show_all(
     enabled: Annotated[bool | None, typer.Option("--enabled/--disabled", help="Only these.")] = None,
-    monitor: Annotated[str, typer.Option(help="Only on this monitor (id or name).")] = "",
+    monitor: Annotated[str, typer.Option(metavar="MONITOR", help="Only on this monitor (id or name).")] = "",
     severity: options.Severity = None,
     words: Annotated[
-        str, typer.Option("--search", help="Only with these words in title or description.")
+        str, typer.Option("--search", metavar="TEXT", help="Only with these words in title or description.")
     ] = "",
     limit: context.Limit = 100,
     cursor: context.Cursor = "",
@@ -233,7 +237,7 @@ def _set_enabled(wanted: str, enabled: bool) -> None:
 @app.command()
 def forget(
     rule: Title,
-    series: Annotated[str, typer.Argument(help="Its name, as in host=web1, or its key.")],
+    series: Annotated[str, typer.Argument(metavar="SERIES", help="Its name, as in host=web1, or its key.")],
     json: context.Json = False,
 ) -> None:
     """Forget a series that is gone for good; its alert closes."""

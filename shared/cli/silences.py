@@ -11,11 +11,13 @@ from shared.errors import InvalidInput
 from shared.weekly import WEEKDAYS
 
 app = typer.Typer(
-    help="Silences: what nobody is told about for a while. What then still differs is told.",
+    help="Silences: what nobody is told about for a while.",
     no_args_is_help=True,
 )
 
-SilenceId = Annotated[str, typer.Argument(help="Id of the silence, or the beginning of it.")]
+SilenceId = Annotated[
+    str, typer.Argument(metavar="SILENCE", help="Id of the silence, or the beginning of it.")
+]
 Rules = Annotated[
     list[str] | None, typer.Option("--rule", metavar="NAME", help="This rule (id or title); repeat for more.")
 ]
@@ -64,7 +66,10 @@ def add(
     by: Annotated[str, typer.Option(metavar="NAME", help="Who wants it; you, if left out.")] = "",
     json: context.Json = False,
 ) -> None:
-    """Silence what matches all that is given, for a time or (weekly) until it is ended."""
+    """Silence alerts for a time, or at some hours of the week.
+
+    An alert must match all that is given. What differs at the end from what was told, is told then.
+    """
     if not (lasting or until or weekly):
         raise InvalidInput(
             "--for", None, "say how long: --for 2h, --until 2030-01-31T18:00, or --weekly HOURS"
@@ -121,7 +126,10 @@ def show_all(
 
 @app.command()
 def end(silence: SilenceId) -> None:
-    """End a silence now: the next tick tells what it held back, if it still differs."""
+    """End a silence now.
+
+    The next tick tells what it held back, if that still differs from what was told.
+    """
     with context.opened() as wiring:
         ended = manage.end_silence(wiring, silence, actor=context.actor(), now=wiring.clock())
     terminal.say(f"Ended {ended.id}: {ended.about}. {_matched(ended.alerts)}")

@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from shared.manage.rules import delete_rule as delete_rule
     from shared.manage.rules import get_rule as get_rule
     from shared.manage.rules import list_rules as list_rules
+    from shared.manage.rules import rule_titles as rule_titles
     from shared.manage.rules import set_enabled as set_enabled
     from shared.manage.rules import update_rule as update_rule
     from shared.manage.silence_drafts import SilenceDraft as SilenceDraft
@@ -130,6 +131,7 @@ _HOMES = {
         "delete_rule",
         "get_rule",
         "list_rules",
+        "rule_titles",
         "set_enabled",
         "update_rule",
     ),

@@ -1,6 +1,6 @@
 """Rules: describing what to be told about, changing it, and seeing how it does."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -188,6 +188,11 @@ def list_rules(
         return Page(tuple(items), page.cursor)
 
     return ports.store.read(work)
+
+
+def rule_titles(ports: Ports, ids: Collection[str]) -> dict[str, str]:
+    """The titles of these rules by id, also of those that are deleted; unknown ids are left out."""
+    return ports.store.read(lambda tx: rules.titles(tx, ids))
 
 
 def get_rule(ports: Ports, wanted: str) -> RuleDetail:

@@ -1,6 +1,7 @@
 """Verbs on `rules`: what people want to be told. A rule that is deleted stays as a row, so that its alerts close."""
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import func, select
@@ -75,6 +76,12 @@ def titles_on(tx: Tx, monitor_id: str) -> list[str]:
         rules.c.tenant == tx.tenant, rules.c.monitor_id == monitor_id, rules.c.deleted_at.is_(None)
     )
     return list(tx.conn.execute(query.order_by(rules.c.title)).scalars())
+
+
+def titles(tx: Tx, ids: Collection[str]) -> dict[str, str]:
+    """The titles of these rules by id, also of those that are deleted; unknown ids are left out."""
+    query = select(rules.c.id, rules.c.title).where(rules.c.tenant == tx.tenant, rules.c.id.in_(ids))
+    return {row.id: row.title for row in tx.conn.execute(query)}
 
 
 def ids_titled(tx: Tx, title: str) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import Tocsin
+from tests.support.deliveries import announce, notification
 from tests.support.manage import CHANNELS, wiring
 from tests.support.rows import add_alert
 
@@ -144,3 +145,13 @@ def test_the_channels_of_a_running_stack_are_found_without_configuration(
     monkeypatch.setenv("TOCSIN_TENANT", "default")
 
     assert "ops" in tocsin("channels", "list").out
+
+
+def test_a_list_of_deliveries_says_which_rule_each_was_about(filled: Tocsin, tmp_path: Path) -> None:
+    store = wiring(tmp_path).store
+    about = {"id": "rule_btc", "title": "Bitcoin high"}
+    announce(store, notification(rule=about), [("ops", "slack", "")])
+    store.close()
+    filled("rules", "delete", "Bitcoin high")
+
+    assert "Bitcoin high" in filled("deliveries", "list").out

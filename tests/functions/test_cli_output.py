@@ -29,7 +29,7 @@ from tests.support.rows import add_alert
         ),
         (["rules", "add", "x", "--monitor", "Bitcoin", "--when", "a > 1", "--label", "team"], "KEY=VALUE"),
         (["rules", "add", "x", "--when", "a > 1"], "either a monitor"),
-        (["rules", "edit", "Bitcoin high"], "give at least one of title"),
+        (["rules", "edit", "Bitcoin high"], "`tocsin rules edit --help` lists it"),
         (["rules", "list", "--cursor", "x"], "the page before"),
         (["alerts", "show", "alert_x"], "list the alerts"),
         (["alerts", "list", "--since", "long ago"], "a duration like 90s"),
@@ -49,6 +49,21 @@ def test_wrong_input_is_one_sentence_on_stderr_and_status_2(
     assert ran.err.startswith("Error: ")
     assert ran.err.count("\n") == 1
     assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [[], ["monitors"], ["rules"], ["alerts"], ["silences"], ["channels"], ["deliveries"], ["dead-letters"]],
+    ids=" ".join,
+)
+def test_help_says_what_each_command_does_in_one_whole_line(tocsin: Tocsin, command: list[str]) -> None:
+    told = tocsin(*command, "--help")
+
+    assert told.status == 0
+    commands = told.out.partition("Commands:\n")[2]
+    assert commands
+    assert "..." not in commands
+    assert max(len(line) for line in told.out.splitlines()) <= 80
 
 
 def test_an_unknown_command_or_option_is_status_2(tocsin: Tocsin) -> None:
