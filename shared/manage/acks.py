@@ -146,4 +146,4 @@ def _about(tx: Tx, notification_id: str) -> Acknowledgeable:
 
 
 def _moment(time: Millis) -> str:
-    return datetime.fromtimestamp(time / 1000, UTC).isoformat(sep=" ", timespec="seconds")
+    return datetime.fromtimestamp(time / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S +00:00")

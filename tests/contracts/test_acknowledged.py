@@ -73,6 +73,21 @@ def test_those_who_share_a_room_and_programs_hear_of_it_and_nobodys_mailbox_does
     assert firing.rows(rule_status)[0]["seq"] == 2
 
 
+def test_until_when_is_told_as_every_other_time_is(firing: World) -> None:
+    (first, _) = firing.rows(alerts)
+    manage.acknowledge(
+        firing.wiring,
+        first["id"],
+        by="Ann",
+        until=1_893_456_000_000,
+        actor="cli:ann",
+        now=firing.slot(1) + 5000,
+    )
+
+    note = notification_of(firing.events()[1]).note
+    assert note == "Acknowledged by Ann, until 2030-01-01 00:00:00 +00:00"
+
+
 def test_a_link_acknowledges_all_that_still_fires_and_repeating_it_changes_nothing(firing: World) -> None:
     done = press(firing, "Ann", "looking")
     again = press(firing, "Bob", "me too")

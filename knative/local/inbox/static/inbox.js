@@ -2,6 +2,7 @@
 "use strict";
 const list = document.getElementById("messages");
 let total = null;
+document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 
 async function refresh() {
   const answer = await fetch("/messages.json?since=999999999");
