@@ -6,24 +6,19 @@ holds one.
 
 import hashlib
 import logging
-import re
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import yaml
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import SecretStr
 
-from shared.channels._kind import ChannelSettings, Misconfigured, Request, kinds, load_kind
+from shared.channels._channels_file import SETTING, Snapshot, place, read_channels, stamp_of, variable
+from shared.channels._kind import ChannelSettings, Misconfigured, Request, load_kind
 from shared.errors import InvalidInput, NotFound
 from shared.model import Channel
 
 log = logging.getLogger("tocsin.channels")
-
-_SETTING = "TOCSIN_CHANNELS_FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +28,6 @@ class Destination:
     kind: str
     channel: str
     recipient: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Snapshot:
-    channels: Mapping[str, Channel]
-    stamp: tuple[int, int, int]
 
 
 class ChannelBook:
@@ -55,9 +44,9 @@ class ChannelBook:
         self.path, self.tenant, self.hosts = path, tenant, hosts
         self._secrets_dir, self._environ = secrets_dir, environ
         self._lock = threading.Lock()
-        self._now = _Snapshot({}, (0, 0, 0)) if path is None else _read(path, tenant)
+        self._now = Snapshot({}, (0, 0, 0)) if path is None else read_channels(path, tenant)
         if path is None:
-            log.warning("no channels are configured: nobody will be told. They are listed in %s", _SETTING)
+            log.warning("no channels are configured: nobody will be told. They are listed in %s", SETTING)
         self._refuse_unusable()
 
     @property
@@ -105,12 +94,11 @@ class ChannelBook:
 
     def secret(self, name: str, key: str) -> SecretStr:
         """One secret of a channel; raises NotFound that says where it belongs, or Misconfigured for a bad file."""
-        variable = _variable(name, key)
-        text = self._environ.get(variable, "").strip()
+        text = self._environ.get(variable(name, key), "").strip()
         if not text and self._secrets_dir is not None:
             text = _read_secret(self._secrets_dir / f"{name}.{key}")
         if not text:
-            raise NotFound("secret", f"{name}.{key}", _place(name, key))
+            raise NotFound("secret", f"{name}.{key}", place(name, key))
         return SecretStr(text)
 
     def secrets(self, channel: Channel) -> dict[str, SecretStr]:
@@ -129,8 +117,8 @@ class ChannelBook:
             return
         with self._lock:
             try:
-                if _stamp(self.path) != self._now.stamp:
-                    self._now = _read(self.path, self.tenant)
+                if stamp_of(self.path) != self._now.stamp:
+                    self._now = read_channels(self.path, self.tenant)
                     log.info("read %d channels again", len(self._now.channels))
                     self._refuse_unusable()
             except InvalidInput as error:
@@ -144,9 +132,16 @@ class ChannelBook:
         for channel in self.channels:
             try:
                 if secrets := self.secrets(channel):
-                    load_kind(channel.kind).address(Request("", b""), self.settings(channel), secrets, 0)
+                    self._check_address(channel, secrets)
             except Misconfigured as error:
                 log.error("channel %r is refused: %s", channel.name, error)  # noqa: TRY400 - the text says it all
+
+    def _check_address(self, channel: Channel, secrets: Mapping[str, SecretStr]) -> None:
+        from shared.channels._http import checked  # only who holds secrets sends
+
+        kind = load_kind(channel.kind)
+        url, _ = kind.address(Request("", b""), self.settings(channel), secrets, 0)
+        checked(url, kind.HOSTS, self.hosts)
 
     def _known(self) -> str:
         return f"configured are: {', '.join(self._now.channels) or 'none'}"
@@ -169,16 +164,6 @@ def fingerprint(secrets: Mapping[str, SecretStr]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _variable(name: str, key: str) -> str:
-    return "TOCSIN_SECRET_" + re.sub(r"[^A-Z0-9]", "_", f"{name}_{key}".upper())
-
-
-def _place(name: str, key: str) -> str:
-    return (
-        f"set the variable {_variable(name, key)}, or put it into the file {name}.{key} in TOCSIN_SECRETS_DIR"
-    )
-
-
 def _read_secret(path: Path) -> str:
     try:
         return path.read_text("utf-8").strip()
@@ -187,106 +172,3 @@ def _read_secret(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
         raise Misconfigured(f"its secret's file {path.name} can't be read: {why}") from None
-
-
-class _File(BaseModel, extra="forbid"):
-    channels: list[dict[str, Any]] = []
-
-
-def _stamp(path: Path) -> tuple[int, int, int]:
-    try:
-        seen = path.stat()
-    except OSError as error:
-        raise InvalidInput(_SETTING, str(path), f"it can't be read: {error.strerror}") from None
-    return seen.st_mtime_ns, seen.st_ino, seen.st_size
-
-
-def _read(path: Path, tenant: str) -> _Snapshot:
-    stamp = _stamp(path)
-    try:
-        document = yaml.safe_load(path.read_text("utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        why = " ".join(str(error).split())
-        raise InvalidInput(_SETTING, str(path), f"it is no readable YAML: {why}") from None
-    try:
-        entries = _File.model_validate(document).channels
-    except ValidationError:
-        raise InvalidInput(
-            _SETTING, str(path), "expected one key `channels` with a list of channels"
-        ) from None
-    channels: dict[str, Channel] = {}
-    variables: dict[str, str] = {}
-    for index, entry in enumerate(entries):
-        channel = _channel({"tenant": tenant, **entry}, f"channels[{index}]")
-        if channel.tenant != tenant:
-            continue
-        other = variables.setdefault(_variable(channel.name, ""), channel.name)
-        if channel.name in channels or other != channel.name:
-            raise InvalidInput(
-                f"channels[{index}].name", channel.name, f"channel {other!r} has this name already"
-            )
-        channels[channel.name] = channel
-        _check_settings(channel, f"channels[{index}].settings")
-    _check_fallbacks(channels)
-    return _Snapshot(channels, stamp)
-
-
-def _channel(entry: dict[str, Any], where: str) -> Channel:
-    kind = entry.get("kind")
-    usual = {"default": load_kind(str(kind)).ON_BY_DEFAULT} if kind in kinds() else {}
-    try:
-        channel = Channel.model_validate({**usual, **entry})
-    except ValidationError as error:
-        raise _explained(error, where, Channel) from None
-    if channel.kind not in kinds():
-        raise InvalidInput(f"{where}.kind", channel.kind, f"valid kinds are {', '.join(kinds())}")
-    try:
-        ZoneInfo(channel.timezone)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise InvalidInput(
-            f"{where}.timezone", channel.timezone, "expected an IANA zone like Europe/Berlin"
-        ) from None
-    return channel
-
-
-def _check_settings(channel: Channel, where: str) -> None:
-    kind = load_kind(channel.kind)
-    for key in channel.settings:
-        if key in kind.SECRETS and key not in _names(kind.Settings):
-            raise InvalidInput(
-                f"{where}.{key}", "***", f"secrets don't belong here: {_place(channel.name, key)}"
-            )
-    try:
-        kind.Settings.model_validate(channel.settings)
-    except ValidationError as error:
-        raise _explained(error, where, kind.Settings) from None
-
-
-def _check_fallbacks(channels: Mapping[str, Channel]) -> None:
-    for channel in channels.values():
-        if channel.fallback and (channel.fallback not in channels or channel.fallback == channel.name):
-            others = ", ".join(name for name in channels if name != channel.name) or "none"
-            raise InvalidInput(
-                f"{channel.name}.fallback", channel.fallback, f"the other channels are: {others}"
-            )
-
-
-def _names(model: type[BaseModel]) -> list[str]:
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _explained(error: ValidationError, where: str, model: type[BaseModel]) -> InvalidInput:
-    problem = error.errors(include_url=False, include_context=False)[0]
-    field = ".".join([where, *(str(part) for part in problem["loc"])])
-    if problem["type"] == "extra_forbidden":
-        # The value of a key that nobody knows may be a secret in the wrong place.
-        return InvalidInput(field, "***", f"valid keys are {', '.join(_names(model)) or 'none'}")
-    if problem["type"] == "missing":
-        return InvalidInput(field, None, "it is required")
-    described = {
-        one.alias or name: one.description for name, one in model.model_fields.items() if one.description
-    }
-    if problem["type"] == "string_pattern_mismatch" and problem["loc"][-1] in described:
-        return InvalidInput(field, problem["input"], f"expected {described[str(problem['loc'][-1])]}")
-    said = str(problem["msg"]).removeprefix("Value error, ").replace("Input should be", "expected")
-    return InvalidInput(field, problem["input"], said)

@@ -46,7 +46,7 @@ def _tls() -> ssl.SSLContext:
 def send(call: Call, *, seconds: float, allowed: frozenset[str], clock: Callable[[], Millis]) -> Reply:
     """Make the call, in `seconds` altogether. Raises Refused, NotSent or MaybeSent."""
     _silence()
-    url = _checked(call, allowed)
+    url = checked(call.url, call.hosts, allowed)
     host = url.host.decode("ascii")
     exempt = bool(call.hosts) or is_host(host, allowed)
     deadline = time.monotonic() + seconds
@@ -95,16 +95,20 @@ def _silence() -> None:
             logger.setLevel(logging.WARNING)
 
 
-def _checked(call: Call, allowed: frozenset[str]) -> httpcore.URL:
+def checked(address: str, hosts: tuple[str, ...], allowed: frozenset[str]) -> httpcore.URL:
+    """The URL of a call to one of the vendor's `hosts` (empty: any public one), or to one that is `allowed`.
+
+    Raises Refused, without a look-up: what a name resolves to is checked when it is called.
+    """
     try:
-        parts = urlsplit(call.url)
+        parts = urlsplit(address)
         host = (parts.hostname or "").encode("idna").decode("ascii")
         port = parts.port or (443 if parts.scheme == "https" else 80)
     except (ValueError, UnicodeError):
         raise Refused("its URL is not valid") from None
     if not host or parts.username is not None:
         raise Refused("its URL must name a host, and no user")
-    check_address(parts.scheme, host, port, call.hosts, allowed)
+    check_address(parts.scheme, host, port, hosts, allowed)
     target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_AS_IT_IS)
     return httpcore.URL(scheme=parts.scheme, host=host, port=parts.port, target=target)
 

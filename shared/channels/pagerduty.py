@@ -128,7 +128,8 @@ def _alone(message: Message, item: Item, channel: Channel) -> Message:
     """What the message says of one alert."""
     event = message.event if message.event is EventKind.TEST else item.alert.event
     one = replace(message.telling, items=(item,), more=0, event=event, severity=item.alert.severity)
-    return replace(build(one, id=message.id, zone=channel.timezone), notes=message.notes)
+    link = "" if event in _ACTIONS or item.alert.resolved_at is not None else message.ack_url
+    return replace(build(one, id=message.id, zone=channel.timezone, ack_url=link), notes=message.notes)
 
 
 def _chain(one: Message, item: Item, *, bare: bool) -> Request:
@@ -151,8 +152,9 @@ def _call(one: Message, event: EventKind, key: str, *, bare: bool) -> Request:
         "client": "Tocsin",
         "payload": payload if bare else {**payload, **_context(one)},
     }
-    if one.runbook:
-        document["links"] = [{"href": one.runbook, "text": "Runbook"}]
+    named = (("Acknowledge in Tocsin", one.ack_url), ("Runbook", one.runbook))
+    if links := [{"href": url, "text": text} for text, url in named if url]:
+        document["links"] = links
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     headers = {"content-type": "application/json"}
     return Request(one.id, text.encode("utf-8", "replace"), headers, fill=SECRETS)

@@ -164,7 +164,8 @@ def _section(text: str) -> dict[str, Any]:
 
 
 def _mrkdwn(text: str) -> dict[str, Any]:
-    return {"type": "mrkdwn", "text": text}
+    # Verbatim: else Slack looks for addresses, channels and mentions in what came from outside.
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
 
 
 def _request(message: Message, payload: dict[str, Any]) -> Request:

@@ -140,6 +140,7 @@ def _body(message: Message, alerts: Sequence[_Alert], page: int, pages: int) -> 
             "measurement": clean(told.monitor.measurement)[:200],
             "labels": _labels(told.monitor.labels),
         },
+        **({"acknowledge_url": message.ack_url} if message.ack_url else {}),
         "alerts": alerts,
         "page": page,
         "pages": pages,

@@ -132,7 +132,7 @@ class Sending:
     ) -> Attempt | None:
         """The outcome of sending, as plain text when the vendor refused the rendered message."""
         kind, settings = load_kind(self.kind), self.ports.channels.settings(channel)
-        link = ack_url(batch, self.ports) if kind.HUMAN and not batch.folded else ""
+        link = "" if batch.folded else ack_url(batch, self.ports)
         may_repeat = batch.may_repeat and not kind.IDEMPOTENT
         message = message_of(batch, channel, may_repeat=may_repeat, ack_url=link)
         # Whoever has the link may acknowledge: what the vendor says may not bring it into a row or a log.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared import deliver
+from shared import ack_links, deliver
 from shared.channels.webhook import MAX_BYTES
 from shared.compose import MAX_ALERTS
 from shared.errors import Unavailable
@@ -38,6 +38,8 @@ def wiring(
         "TOCSIN_ALLOWED_HOSTS": "127.0.0.1",
         "TOCSIN_SECRET_BOT_URL": f"{vendor.url}/hook",
         "TOCSIN_SECRET_BOT_SIGNING_KEY": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "TOCSIN_PUBLIC_URL": "https://tocsin.example.com",
+        "TOCSIN_LINK_KEYS": "one:MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     }
     for name, text in environ.items():
         monkeypatch.setenv(name, text)
@@ -79,4 +81,6 @@ def test_every_alert_of_a_large_notification_reaches_a_program_on_pages_with_ids
     assert {data["pages"] for data in pages.values()} == {len(pages)}
     assert {data["more"] for data in pages.values()} == {0}
     assert len(pages) > 1
+    (link,) = {str(data["acknowledge_url"]) for data in pages.values()}
+    assert ack_links.read(link.rpartition("/")[2], wiring.link_keys, SLOT).notification_id == made.id
     assert [row["state"] for row in rows(store)] == ["delivered"]

@@ -4,6 +4,7 @@ import base64
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,8 +18,9 @@ from shared.channels._message import build
 from shared.deliver.batches import Batch
 from shared.deliver.links import ack_url
 from shared.events import event_id, parse_keys
+from shared.model import Channel, Notification
 from shared.settings import Settings
-from tests.support.channels import LIVE, REFUSES, payload_of, rendered, shown
+from tests.support.channels import LIVE, REFUSES, calls, chosen, message_of, payload_of, rendered, shown
 from tests.support.deliveries import SLOT, alert, notification
 
 KEYS = {"new": b"n" * 32, "old": b"o" * 32}
@@ -137,6 +139,33 @@ def test_every_message_that_people_read_shows_the_link_whole(kind: str) -> None:
         assert f"/a/{token()}" in shown(kind, request)
         assert REFUSES[kind](payload_of(request)) == []
         assert "script" not in json.dumps(LIVE[kind](payload_of(request)))
+
+
+def calls_of(kind: str, told: Notification, ack_url: str) -> list[dict[str, Any]]:
+    message = message_of(told, ack_url=ack_url)
+    request = load_kind(kind).render(message, Channel(name="ops", kind=kind), chosen(kind), "")
+    return [payload_of(one) for one in calls(request)]
+
+
+def test_a_program_gets_the_link_on_every_page() -> None:
+    told = notification(alerts=[alert(n, text="x" * 400) for n in range(300)])
+    pages = calls_of("webhook", told, f"{PUBLIC}/a/x")
+    assert len(pages) > 1
+    assert {one["data"]["acknowledge_url"] for one in pages} == {f"{PUBLIC}/a/x"}
+    assert "acknowledge_url" not in calls_of("webhook", told, "")[0]["data"]
+
+
+def test_pagerduty_gets_the_link_with_what_still_fires_and_with_nothing_else() -> None:
+    told = notification(
+        alerts=[alert(1), alert(2, "resolved"), alert(3, "acknowledged"), alert(4, "worsened")]
+    )
+    found = {
+        one["payload"]["custom_details"]["alert_id"]: [link["href"] for link in one.get("links", [])]
+        for one in calls_of("pagerduty", told, f"{PUBLIC}/a/x")
+    }
+    runbook = "https://wiki.example/demo"
+    both = [f"{PUBLIC}/a/x", runbook]
+    assert found == {"alert_1": both, "alert_2": [runbook], "alert_3": [], "alert_4": both}
 
 
 def test_the_module_names_no_secret_in_its_errors() -> None:

@@ -189,13 +189,19 @@ def test_a_secret_of_no_use_is_refused_at_once_unseen_and_the_other_channels_go_
     secrets = {
         "TOCSIN_SECRET_OPS_URL": "https://hooks.slack.com/services/T/B/x",
         "TOCSIN_SECRET_OLD_URL": "https://team.webhook.office.com/webhookb2/pl4nt3d",
+        "TOCSIN_SECRET_ODD_URL": "https://slack.example/services/pl4nt3d",
+        "TOCSIN_SECRET_BOT_SIGNING_KEY": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     }
-    channels = book(tmp_path, OPS, {"name": "old", "kind": "teams"}, environ=secrets)
-    (said,) = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    bot = {"name": "bot", "kind": "webhook", "settings": {"url": "http://10.0.0.1/pl4nt3d"}}
+    others: list[dict[str, Any]] = [{"name": "old", "kind": "teams"}, {**OPS, "name": "odd"}, bot]
+    channels = book(tmp_path, OPS, *others, environ=secrets)
+    said, host, scheme = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert said.startswith("channel 'old' is refused: its URL is that of an Office 365 connector")
     assert 'make the Workflow "Send webhook alerts to a channel"' in said
+    assert host.endswith("its URL must point to hooks.slack.com or hooks.slack-gov.com, not to slack.example")
+    assert scheme.endswith("its URL must begin with https://, not http://")
     assert "pl4nt3d" not in caplog.text
-    assert [channel.name for channel in channels.channels] == ["ops", "old"]
+    assert [channel.name for channel in channels.channels] == ["ops", "old", "odd", "bot"]
 
 
 def test_a_process_that_holds_no_secrets_refuses_no_channel(

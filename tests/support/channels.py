@@ -220,7 +220,8 @@ def shown(kind: str, request: Request) -> str:
 
 def _live_slack(payload: dict[str, Any]) -> list[str]:
     shown = json.dumps(payload, ensure_ascii=False).replace("<https://wiki.example/demo|Runbook>", "")
-    return ["<"] * ("<" in shown)
+    parsed = shown.count('"mrkdwn"') - shown.count('"verbatim": true')
+    return ["<"] * ("<" in shown) + ["what Slack looks for in plain text"] * (parsed != 0)
 
 
 def _live_email(payload: dict[str, Any]) -> list[str]:
