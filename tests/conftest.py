@@ -90,7 +90,14 @@ def redis_process(session_folder: Path) -> Iterator[str]:
 
 @pytest.fixture
 def mariadb_url(mariadb: servers.MariaDB) -> Iterator[str]:
-    """A new empty MariaDB database."""
+    """A MariaDB database with all tables and nothing in them."""
+    with mariadb.migrated() as url:
+        yield url
+
+
+@pytest.fixture
+def new_mariadb_url(mariadb: servers.MariaDB) -> Iterator[str]:
+    """A new MariaDB database without any table."""
     with mariadb.database() as url:
         yield url
 

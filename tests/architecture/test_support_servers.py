@@ -39,6 +39,26 @@ def test_a_mariadb_database_can_be_dropped_while_a_transaction_holds_it(mariadb:
     engine.dispose()
 
 
+@pytest.mark.parametrize(
+    ("left", "again"),
+    [
+        ("INSERT INTO forgotten VALUES ('t', 'r', 's', 'k', 1)", True),
+        ("ALTER TABLE rules DROP COLUMN title", False),
+    ],
+    ids=["a row", "another table"],
+)
+def test_a_database_is_used_again_without_what_was_left_in_it_unless_its_tables_are_others(
+    mariadb: servers.MariaDB, left: str, again: bool
+) -> None:
+    with mariadb.migrated() as first:
+        mariadb.query(f"USE {first.rpartition('/')[2]}", left)
+    with mariadb.migrated() as second:
+        assert (second == first) == again
+        name = second.rpartition("/")[2]
+        assert mariadb.query(f"SELECT COUNT(*) FROM {name}.forgotten") == [(0,)]
+        assert mariadb.query(f"SELECT COUNT(title) FROM {name}.rules") == [(0,)]
+
+
 def test_redis_starts_empty_in_every_test(redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as connection:
         assert connection.dbsize() == 0

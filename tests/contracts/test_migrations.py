@@ -17,6 +17,12 @@ from tests.support.processes import free_port
 
 
 @pytest.fixture
+def mariadb_url(new_mariadb_url: str) -> str:
+    """Tables are what these tests are about."""
+    return new_mariadb_url
+
+
+@pytest.fixture
 def store(database_url: str) -> Store:
     return open_store(database_url, "default")
 

@@ -19,6 +19,12 @@ LONGEST_KEY = '["mon_a",[["host","' + "ü" * 65_000 + '"]]]'
 
 
 @pytest.fixture
+def mariadb_url(new_mariadb_url: str) -> str:
+    """These tests make a table of their own."""
+    return new_mariadb_url
+
+
+@pytest.fixture
 def store(database_url: str) -> Iterator[Store]:
     opened = store_with_tables(database_url)
     yield opened

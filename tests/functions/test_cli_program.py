@@ -29,12 +29,15 @@ def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
     assert "hunter2" not in ran.err
 
 
-def test_mysql_that_was_never_migrated_says_what_to_do(tmp_path: Path, mariadb_url: str) -> None:
-    before = program("rules", "list", cwd=tmp_path, TOCSIN_DATABASE_URL=mariadb_url)
+def test_mysql_that_was_never_migrated_says_what_to_do(tmp_path: Path, new_mariadb_url: str) -> None:
+    before = program("rules", "list", cwd=tmp_path, TOCSIN_DATABASE_URL=new_mariadb_url)
     assert (before.status, "run `tocsin migrate` first" in before.err) == (2, True)
 
-    assert program("migrate", cwd=tmp_path, TOCSIN_DATABASE_URL=mariadb_url).status == 0
-    assert "There are no rules" in program("rules", "list", cwd=tmp_path, TOCSIN_DATABASE_URL=mariadb_url).out
+    assert program("migrate", cwd=tmp_path, TOCSIN_DATABASE_URL=new_mariadb_url).status == 0
+    assert (
+        "There are no rules"
+        in program("rules", "list", cwd=tmp_path, TOCSIN_DATABASE_URL=new_mariadb_url).out
+    )
 
 
 def test_serve_hands_its_options_to_the_local_stack(tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-import pymysql
 import pytest
 import redis
 
+from tests.support.databases import MariaDB as MariaDB
 from tests.support.processes import Child, accepts_connections, free_port
 
 # Programs in the packages' own words; a folder that a user's PATH may lack is searched as well.
@@ -43,44 +43,6 @@ def require(program: str) -> str:
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
-
-
-@dataclass(frozen=True, slots=True)
-class MariaDB:
-    """A running MariaDB whose user may create databases."""
-
-    port: int
-    user: str = "tocsin"
-    password: str = "tocsin"
-
-    def query(self, sql: str) -> list[tuple[object, ...]]:
-        """Run one statement as its owner."""
-        with (
-            pymysql.connect(
-                host="127.0.0.1", port=self.port, user=self.user, password=self.password, connect_timeout=5
-            ) as connection,
-            connection.cursor() as cursor,
-        ):
-            cursor.execute(sql)
-            return list(cursor.fetchall())
-
-    @contextmanager
-    def database(self) -> Iterator[str]:
-        """The URL of a new empty database, dropped afterwards."""
-        name = f"t_{uuid.uuid4().hex[:12]}"
-        self.query(f"CREATE DATABASE {name}")
-        yield f"mysql+pymysql://{self.user}:{self.password}@127.0.0.1:{self.port}/{name}"
-        # A test that failed may hold a transaction open, and DROP would wait for it.
-        for row in self.query(f"SELECT id FROM information_schema.processlist WHERE db = '{name}'"):
-            self._end(row[0])
-        self.query(f"DROP DATABASE {name}")
-
-    def _end(self, connection: object) -> None:
-        try:
-            self.query(f"KILL {connection}")
-        except pymysql.err.OperationalError as error:
-            if error.args[0] != pymysql.constants.ER.NO_SUCH_THREAD:
-                raise
 
 
 @contextmanager
