@@ -91,7 +91,10 @@ def plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        found = {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        if isinstance(found.get("severity"), int):  # rows of the database hold its number
+            found["severity"] = severity(found["severity"])
+        return found
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, dict) or hasattr(value, "items"):

@@ -142,7 +142,7 @@ def _stored(tx: Tx, rule: Rule, past: Past) -> _Stored:
     try:
         made = proposal(tx, rule, known_series(tx, rule, past), past)
     except InvalidInput as error:
-        trouble = str(error)
+        trouble = error.valid
     ids = [monitor.id for monitor in made.monitors] if made else []
     fields = histories.monitor_fields(tx, ids)
     name = monitors.names(tx, [rule.monitor_id]).get(rule.monitor_id, "") if rule.monitor_id else ""

@@ -155,3 +155,21 @@ def test_a_list_of_deliveries_says_which_rule_each_was_about(filled: Tocsin, tmp
     filled("rules", "delete", "Bitcoin high")
 
     assert "Bitcoin high" in filled("deliveries", "list").out
+
+
+def test_json_names_severities_of_alerts_and_rules_alike(filled: Tocsin, tmp_path: Path) -> None:
+    store = wiring(tmp_path).store
+    add_alert(store, "alert_abc", severity=4)
+    store.close()
+
+    (alert,) = filled("alerts", "list", "--json").json()["items"]
+    rule = filled("rules", "show", "Bitcoin high", "--json").json()["rule"]
+
+    assert (alert["severity"], rule["severity"]) == ("critical", "warning")
+
+
+def test_a_rule_on_no_monitor_is_explained_in_a_sentence(filled: Tocsin) -> None:
+    filled("rules", "add", "Nothing", "--match", "kind=nothing", "--when", "price > 1")
+
+    out = filled("rules", "explain", "Nothing").out
+    assert "The last slots can't be shown: no monitor matches its selector\n" in out
