@@ -53,10 +53,11 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A row and what became of it."""
+    """A row and what became of it. `elsewhere`: the channel is dead, so its fallback is told while the row waits."""
 
     row: Delivery
     result: Result
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,11 +71,12 @@ class Recorder:
     def _fallbacks(self, settled: Iterable[Settled]) -> Iterable[deliveries.NewDelivery]:
         """New rows on the fallback channel for what can't be told here; a fallback has none of its own."""
         book = self.channels
-        for row, result in ((one.row, one.result) for one in settled):
+        for one in settled:
+            row, result = one.row, one.result
             # A superseded row that superseded_by doesn't explain was dropped: its firing may be known there.
             dropped = result.state is DeliveryState.SUPERSEDED and not result.superseded_by
             failed = result.state in (DeliveryState.EXPIRED, DeliveryState.REJECTED)
-            if not (failed or dropped) or row.fallback_of or row.event is EventKind.TEST:
+            if not (failed or dropped or one.elsewhere) or row.fallback_of or row.event is EventKind.TEST:
                 continue
             for place in book.fallback_of(row.channel):
                 yield deliveries.NewDelivery(

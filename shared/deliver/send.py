@@ -91,7 +91,7 @@ class Sending:
         if not turn.go and test:
             return self._conclude(batch, Attempt(Outcome("retry", turn.why)))
         if not turn.go:
-            return self._postponed(waiting(batch, turn.wait_ms, turn.why))
+            return self._postponed(waiting(batch, turn.wait_ms, turn.why, dead=turn.dead))
         attempt = self._attempt(batch, found, secrets, turn)
         if attempt is None:
             log.warning("another process took over a delivery to %s", found.name)

@@ -47,14 +47,14 @@ def judge(batch: Batch, attempt: Attempt, *, idempotent: bool) -> Verdict:
         return _all(batch, attempt, lambda row: Result(row.id, DeliveryState.REJECTED))
     if kind == "rejected":
         # The channel is dead: the rows wait for a probe, and no attempt is counted against them.
-        return _all(batch, attempt, lambda row: _waiting(row, PROBE_MS))
+        return _elsewhere(_all(batch, attempt, lambda row: _waiting(row, PROBE_MS)))
     return _retry(batch, attempt)
 
 
-def waiting(batch: Batch, wait_ms: Millis, why: str, *, quick: bool = False) -> Verdict:
-    """Nothing was tried: the rows wait as they were."""
+def waiting(batch: Batch, wait_ms: Millis, why: str, *, quick: bool = False, dead: bool = False) -> Verdict:
+    """Nothing was tried: the rows wait as they were. `dead`: because the channel is."""
     settled = tuple(Settled(row, replace(_waiting(row, wait_ms), reason=why)) for row in batch.rows)
-    return Verdict(settled, quick)
+    return _elsewhere(Verdict(settled, quick)) if dead else Verdict(settled, quick)
 
 
 def backoff_seconds(row_id: str, attempts: int) -> float:
@@ -109,6 +109,10 @@ def _waiting(row: Delivery, wait_ms: Millis) -> Result:
     untold = DeliveryState.RETRY if row.attempts else DeliveryState.PENDING
     state = DeliveryState.UNKNOWN if row.may_repeat else untold
     return Result(row.id, state, wait_ms, attempts=row.attempts)
+
+
+def _elsewhere(verdict: Verdict) -> Verdict:
+    return replace(verdict, settled=tuple(replace(one, elsewhere=True) for one in verdict.settled))
 
 
 def _all(batch: Batch, attempt: Attempt, of: Callable[[Delivery], Result]) -> Verdict:

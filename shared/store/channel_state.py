@@ -23,11 +23,13 @@ UNHEALTHY = "unhealthy"
 class Turn:
     """When to send, in milliseconds from now; or, with `go` False, when to ask again, and why.
 
-    `probe`: the channel is dead as far as we know, and this is the attempt that finds out.
+    `probe`: the channel is dead as far as we know, and this is the attempt that finds out. `dead`: it is, and
+    this is none.
     """
 
     go: bool
     probe: bool = False
+    dead: bool = False
     wait_ms: Millis = 0
     why: str = ""
 
@@ -69,7 +71,7 @@ def _probe(
     others = row.sender_until if row.sender_token != token else 0
     if others > now or (row.next_send_at > now and not probe_now):
         again = max(others, row.next_send_at)
-        return Turn(False, wait_ms=again - now, why=f"the channel is down: {row.reason}")
+        return Turn(False, dead=True, wait_ms=again - now, why=f"the channel is down: {row.reason}")
     _set(tx, row.channel, sender_token=token, sender_until=until, next_send_at=now + PROBE_MS)
     return Turn(True, probe=True)
 

@@ -204,15 +204,16 @@ def _in_lists(names: Iterable[str]) -> Iterator[list[str]]:
 
 
 def add_fallbacks(tx: Tx, rows: Sequence[NewDelivery]) -> None:
-    """Insert rows for notifications that were published before, and let them be published again at once."""
-    if not rows:
-        return
-    insert_many(tx, rows)
-    tx.conn.execute(
-        update(outbox)
-        .where(outbox.c.tenant == tx.tenant, outbox.c.id.in_({row.notification_id for row in rows}))
-        .values(next_at=tx.now(), attempts=0)
-    )
+    """Insert rows for notifications that were published before, and have those published again whose rows are new."""
+    known: set[str] = set()
+    for some in _in_lists(row.id for row in rows):
+        query = select(deliveries.c.id).where(deliveries.c.tenant == tx.tenant, deliveries.c.id.in_(some))
+        known.update(tx.conn.execute(query).scalars())
+    new = [row for row in rows if row.id not in known]
+    insert_many(tx, new)
+    for some in _in_lists(row.notification_id for row in new):
+        again = update(outbox).where(outbox.c.tenant == tx.tenant, outbox.c.id.in_(some))
+        tx.conn.execute(again.values(next_at=tx.now(), attempts=0))
 
 
 def due_channels(tx: Tx, now: Millis) -> list[tuple[str, str]]:
