@@ -39,14 +39,18 @@ def parse(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> arg
     parser.add_argument(
         "--state", default=".tocsin", help="folder for databases, logs and mounts (default: .tocsin)"
     )
+    port = "port of the inbox; 0 for any"
+    base = "first of the ports of everything else, which follow each other; 0 for any"
     parser.add_argument(
-        "--inbox-port", type=int, default=INBOX_PORT, help=f"0 for any (default: {INBOX_PORT})"
+        "--inbox-port", type=int, default=INBOX_PORT, metavar="PORT", help=f"{port} (default: {INBOX_PORT})"
     )
-    parser.add_argument("--port-base", type=int, default=PORT_BASE, help=f"0 for any (default: {PORT_BASE})")
     parser.add_argument(
-        "--env", action="append", default=[], metavar="KEY=VALUE", help="beats every manifest"
+        "--port-base", type=int, default=PORT_BASE, metavar="PORT", help=f"{base} (default: {PORT_BASE})"
     )
-    parser.add_argument("--without", action="append", default=[], choices=EXTRAS, help="leave a part out")
+    env = "a variable of every function, whatever the manifests say; repeat for more"
+    parser.add_argument("--env", action="append", default=[], metavar="KEY=VALUE", help=env)
+    without = "leave a part out; repeat for more"
+    parser.add_argument("--without", action="append", default=[], choices=EXTRAS, help=without)
     parser.add_argument(
         "--until-message", type=int, default=0, metavar="N", help="stop when the inbox has N messages"
     )
@@ -55,12 +59,21 @@ def parse(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> arg
     )
     parser.add_argument("--timeout", type=float, default=0.0, metavar="S", help="stop after S seconds")
     parser.add_argument(
-        "--site-down", default="20-45", metavar="A-B", help="seconds when the demo site is down"
+        "--site-down",
+        default="20-45",
+        metavar="A-B",
+        help="seconds after the start when the demo site is down (default: 20-45)",
     )
     parser.add_argument(
-        "--site-every", type=float, default=600.0, metavar="S", help="then down again every S seconds"
+        "--site-every",
+        type=float,
+        default=600.0,
+        metavar="S",
+        help="then down again every S seconds (default: 600)",
     )
-    parser.add_argument("--site-down-for", type=float, default=60.0, metavar="S", help="for so long")
+    parser.add_argument(
+        "--site-down-for", type=float, default=60.0, metavar="S", help="for so long (default: 60)"
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="every tick, delivery and debug line")
     return parser.parse_args(arguments)
 
@@ -88,7 +101,7 @@ def welcome(stack: Stack, terminal: Terminal) -> None:
     skipped = Counter(thing.split()[0] for thing in stack.overlay.meaningless)
     if skipped:
         counted = ", ".join(f"{kind} ({count})" if count > 1 else kind for kind, count in skipped.items())
-        terminal.say(f"Without meaning on one machine: {counted}")
+        terminal.say(f"Not needed on one machine: {counted}")
     rows = [(service.name, stack.service_url(service.name)) for service in stack.overlay.services]
     rows += [("State, logs", from_here(stack.state)), ("Demo site", stack.demo_site_url)]
     rows.append(("Inbox", stack.inbox_url))

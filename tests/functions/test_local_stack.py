@@ -219,7 +219,7 @@ def test_however_the_runner_ends_no_function_outlives_it(tmp_path: Path, number:
         process.stdout.read()
     wait_until(lambda: not any(alive(child) for child in children), "every function ended", 20)
     assert process.returncode == (-signal.SIGKILL if number == signal.SIGKILL else 0)
-    assert "Without meaning on one machine: Namespace\n" in output
+    assert "Not needed on one machine: Namespace\n" in output
     assert re.search(r"Inbox +http://127\.0\.0\.1:\d+", output)
 
 
