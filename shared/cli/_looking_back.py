@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from shared import terminal
 
 if TYPE_CHECKING:
-    from shared.findings import Found, SeriesFound
+    from shared.backtest.findings import Found, SeriesFound
 
 _EPISODES, _TOLD, _HELD, _SERIES, _GAPS = 10, 10, 5, 10, 3
 

@@ -11,8 +11,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from shared.backtest.findings import Found as Found
     from shared.doubts import Doubt as Doubt
-    from shared.findings import Found as Found
     from shared.manage.acks import Acknowledgeable as Acknowledgeable
     from shared.manage.acks import acknowledge as acknowledge
     from shared.manage.acks import acknowledge_notification as acknowledge_notification
@@ -84,7 +84,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "shared.doubts": ("Doubt",),
-    "shared.findings": ("Found",),
+    "shared.backtest.findings": ("Found",),
     "shared.manage.acks": (
         "Acknowledgeable",
         "acknowledge",

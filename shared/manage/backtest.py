@@ -7,14 +7,14 @@ from typing import Any
 
 from shared import conditions
 from shared.backtest import Past, Proposal, backtest
+from shared.backtest.findings import Found
+from shared.backtest.replay import Silenced
 from shared.errors import InvalidInput
-from shared.findings import Found
 from shared.manage import checks
 from shared.manage.drafts import RuleDraft
 from shared.manage.ports import Ports
 from shared.manage.why import moment
 from shared.model import Millis, MonitorRow, Rule, RuleRow
-from shared.replay import Silenced
 from shared.silences import Quiet, Silence, read_silence, subject
 from shared.store import histories, managed, monitors, rules, ticks
 from shared.store.engine import Tx

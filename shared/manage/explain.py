@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from shared import conditions
 from shared.backtest import Past, Proposal, traced
+from shared.backtest.findings import Found
+from shared.backtest.trace import Traced
 from shared.doubts import Doubt, doubts_of_points
 from shared.errors import InvalidInput, QueryFailed, Unavailable
-from shared.findings import Found
 from shared.manage import channels, why
 from shared.manage.backtest import known_series, pace, proposal
 from shared.manage.doubting import doubts_about
@@ -21,7 +22,6 @@ from shared.series import series_text
 from shared.store import histories, monitors, rules, standings
 from shared.store.engine import Tx
 from shared.store.standings import RuleStanding
-from shared.trace import Traced
 
 SLOTS = 20
 MOST_SLOTS = 500

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shared import conditions
+from shared.backtest.trace import Traced
 from shared.errors import InvalidInput
 from shared.manage import checks, why
 from shared.manage.backtest import rule_row, silences_of
@@ -15,7 +16,6 @@ from shared.silences import Quiet, subject
 from shared.store import histories, listing, monitors
 from shared.store.engine import Tx
 from shared.store.listing import AlertRow, TransitionRow
-from shared.trace import Traced
 
 _STEPS = 20
 

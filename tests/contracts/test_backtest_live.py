@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from shared import manage
+from shared.backtest.findings import Found
 from shared.events import notification_of
-from shared.findings import Found
 from shared.store.tables import states, transitions
 from tests.support.world import INTERVAL, World, threshold
 

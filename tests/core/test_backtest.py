@@ -7,8 +7,8 @@ import pytest
 
 from shared import terminal
 from shared.backtest import Past, Proposal, backtest
+from shared.backtest.findings import Episode, Gap
 from shared.errors import InvalidInput, QueryFailed
-from shared.findings import Episode, Gap
 from tests.support.looking_back import Store, found, slot
 from tests.support.series import EPOCH, STEP, monitor_row, rows, rule_row, threshold
 

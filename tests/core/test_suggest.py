@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from shared.findings import Suggested
+from shared.backtest.findings import Suggested
 from tests.support.looking_back import found
 from tests.support.series import threshold
 

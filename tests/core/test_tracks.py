@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shared.tracks import MOST_SLOTS, cut, measure_slots, windows
+from shared.backtest.tracks import MOST_SLOTS, cut, measure_slots, windows
 from tests.support.series import EPOCH, STEP, Row, book, monitor_row, read, rule_row, samples, threshold
 
 LATENESS = 2_000

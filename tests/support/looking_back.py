@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.backtest import Past, Proposal, backtest
+from shared.backtest.findings import Found
 from shared.columns import AggregateQuery, Discovered, Partials, SampleQuery, Samples
 from shared.errors import QueryFailed
-from shared.findings import Found
 from shared.metrics import MetricStore
 from tests.support.series import EPOCH, STEP, Row, monitor_row, rows, rule_row, samples
 

@@ -8,10 +8,10 @@ from functools import cached_property
 
 import numpy as np
 
+from shared.backtest.tracks import Tracks
 from shared.conditions._cells import Status
 from shared.model import Millis, Reading
 from shared.series import parse_series_key
-from shared.tracks import Tracks
 
 
 class Walk:

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from shared.backtest.replay import Moment, Played
+from shared.backtest.tracks import Tracks
 from shared.model import Millis, Phase, Reading
-from shared.replay import Moment, Played
-from shared.tracks import Tracks
 
 
 @dataclass(frozen=True, slots=True)

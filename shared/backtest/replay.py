@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 from shared.advance import SEEN_EVERY_MS, Sight, Step, advance
 from shared.announce import Announcement, Told, group
+from shared.backtest.tracks import Tracks
+from shared.backtest.walk import Walk
 from shared.model import Millis, Reading, SeriesState
 from shared.policy import RuleEntry
 from shared.series import parse_series_key, series_id
-from shared.tracks import Tracks
-from shared.walk import Walk
 
 Silenced = Callable[[Millis], bool | Callable[[str, int], bool]]
 """Slot → what `advance` asks about silences there."""

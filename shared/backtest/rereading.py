@@ -10,13 +10,13 @@ from typing import Protocol
 
 import numpy as np
 
+from shared.backtest.tracks import Ints, Tracks, cut, joined, measure_slots, windows
 from shared.columns import SampleQuery, Samples, TagColumn
 from shared.errors import InvalidInput, QueryFailed
 from shared.gather import MAX_SERIES
 from shared.metrics import MetricStore
 from shared.model import Millis
 from shared.plan import QueryGroup
-from shared.tracks import Ints, Tracks, cut, joined, measure_slots, windows
 
 MOST_WORK = 40_000_000
 """How many (row, slot) pairs one backtest may look at: some ten seconds of a core."""
@@ -24,8 +24,6 @@ MOST_POINTS = 2_000_000
 """How many rows one read may bring."""
 _FIRST_MS, _AIM = 3_600_000, 200_000
 """How much time the first read covers, and how many rows the next ones should bring."""
-_MOST_KEPT = 4_000_000
-"""How many readings are kept for suggestions."""
 
 
 class Ports(Protocol):

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared import conditions
+from shared.backtest.findings import Suggested
+from shared.backtest.replay import Replay
+from shared.backtest.tracks import Tracks
 from shared.conditions._cells import Status
 from shared.conditions._compare import CODES, EQUALITY, holds
-from shared.findings import Suggested
 from shared.model import Change
 from shared.policy import RuleEntry
-from shared.replay import Replay
-from shared.tracks import Tracks
 
 DAY_MS = 86_400_000
 _BISECTIONS = 8

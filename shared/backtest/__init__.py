@@ -5,23 +5,23 @@ is refused with what to ask instead; nothing is thinned out in silence. Points t
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter
 
 from shared import conditions
-from shared.collect import Collection
+from shared.backtest.collect import Collection
+from shared.backtest.findings import MAX_SERIES, Found, Suggested
+from shared.backtest.replay import Replay, Silenced, StandIn
+from shared.backtest.rereading import Past, Ports, Rereading
+from shared.backtest.suggest import suggest, suggestible
+from shared.backtest.trace import Trace, Traced
+from shared.backtest.tracks import Tracks
 from shared.errors import InvalidInput, QueryFailed
-from shared.findings import MAX_SERIES, Found, Suggested
 from shared.model import BookRows, Millis, MonitorRow, Reading, RuleRow
 from shared.plan import Compiled
-from shared.replay import Replay, Silenced, StandIn
-from shared.rereading import Past, Ports, Rereading
 from shared.rulebook import RuleBook, RuleEntry, updated
 from shared.series import parse_series_key, series_text
-from shared.suggest import suggest, suggestible
-from shared.trace import Trace, Traced
-from shared.tracks import Tracks
 
 __all__ = ["Past", "Ports", "Proposal", "backtest", "traced"]
 
@@ -69,7 +69,7 @@ def traced(
 
 
 def _begun(ports: Ports, proposal: Proposal, past: Past, deadline_seconds: float) -> "_Run":
-    rule = replace(proposal.rule, enabled=True, deleted=False)
+    rule = proposal.rule._replace(enabled=True, deleted=False)
     book = updated(None, BookRows(1, proposal.monitors, (rule,)), tenant=proposal.tenant)
     if rule.id in book.problems:
         raise InvalidInput("rule", rule.title, book.problems[rule.id][1])

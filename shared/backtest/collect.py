@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from shared.announce import Announcement
-from shared.conditions._cells import Status
-from shared.findings import (
+from shared.backtest.findings import (
     MAX_EPISODES,
     MAX_GAPS,
     MAX_HOLDS,
@@ -22,9 +21,10 @@ from shared.findings import (
     Stepped,
     Told,
 )
+from shared.backtest.replay import Moment, Played, Telling
+from shared.backtest.tracks import Tracks
+from shared.conditions._cells import Status
 from shared.model import Change, Millis, Phase, Transition
-from shared.replay import Moment, Played, Telling
-from shared.tracks import Tracks
 
 _MOST_POINT_STEPS = 1_000
 """Of how many points the usual distance is taken."""
