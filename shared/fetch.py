@@ -211,6 +211,8 @@ class _Fetching:
         self.broken.update(dict.fromkeys(asks, str(error)))
 
     def _in_time(self, ask: Callable[[float], T]) -> T:
+        if isinstance(self.failure, Unavailable):
+            raise self.failure  # nobody answered a moment ago, and finding that out again may take seconds
         left = self.deadline - perf_counter()
         if left < LEAST_SECONDS:
             raise NotNow(f"{self.group.measurement}: no time was left to ask the metric store")

@@ -79,6 +79,19 @@ def test_trouble_of_the_whole_store_that_is_over_is_over_in_the_next_tick(
     assert gated.ran(4).queries == 1
 
 
+def test_a_store_that_is_away_is_asked_once_in_a_tick_and_not_for_every_kind_of_window(
+    gated: World, gate: Gate
+) -> None:
+    given(gated, 300)
+    gated.add_rule("rule_long", condition=threshold(">", 10, "good", aggregation="avg", window_seconds=LONG))
+    with gate.instead(lambda _: Reply(503)):
+        assert gated.ran(1).queries == 1
+    assert in_error(gated) == {*FIELDS, "long"}
+    gated.write(2, points(11))
+    assert gated.ran(2).queries == 2
+    assert in_error(gated) == set()
+
+
 @windows
 def test_fields_that_fail_are_asked_for_apart_from_the_others_until_they_answer(
     gated: World, gate: Gate, window_seconds: int
