@@ -4,14 +4,15 @@ Pure; one pass of plain Python over the targets of one group, everything after i
 """
 
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import chain, product
+from functools import lru_cache
+from itertools import product
 from typing import Any
 
 import numpy as np
+import orjson
 
 from shared.model import Millis, MonitorRow
 from shared.plan import Batch, Compiled, QueryGroup, Shape, Signature
@@ -19,6 +20,9 @@ from shared.series import series_key
 
 GroupKey = tuple[str, str, str]
 """(source, database, measurement)"""
+
+_KEPT = 1_000
+"""Keys and labels are the same for many monitors: so many different ones are parsed and kept but once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,23 +149,18 @@ def lay_out(key: GroupKey, targets: Iterable[Target]) -> QueryGroup:
 
 
 def _shape(filter_tags: tuple[str, ...], key_tags: tuple[str, ...], parts: _ShapeParts) -> Shape:
+    named = [(values, where) for lists, where in parts.wheres.items() for values in product(*lists)]
     vocabulary: dict[str, dict[str, int]] = {tag: {} for tag in filter_tags}
-    rows: list[tuple[str, ...]] = []
-    owners: list[int] = []
-    for values, where in parts.wheres.items():
-        for combination in product(*values):
-            rows.append(combination)
-            owners.append(where)
     columns = [
-        [book.setdefault(row[number], len(book)) for row in rows]
+        [book.setdefault(values[number], len(book)) for values, _ in named]
         for number, book in enumerate(vocabulary[tag] for tag in filter_tags)
     ]
     return Shape(
         filter_tags=filter_tags,
         key_tags=key_tags,
         vocabulary=vocabulary,
-        combinations=np.array(columns, np.int64).reshape(len(filter_tags), len(rows)).T,
-        combination_where=np.array(owners, np.int64),
+        combinations=np.array(columns, np.int64).reshape(len(filter_tags), len(named)).T,
+        combination_where=np.array([where for _, where in named], np.int64),
         where_count=len(parts.wheres),
         batches=tuple(batch.batch() for batch in parts.batches.values()),
     )
@@ -170,44 +169,50 @@ def _shape(filter_tags: tuple[str, ...], key_tags: tuple[str, ...], parts: _Shap
 # ------------------------------------------------------------------ monitors
 
 
-def read_monitor(row: MonitorRow, parsed: dict[Any, Any]) -> MonitorEntry | None:
+def read_monitor(row: MonitorRow, alike: dict[tuple[str, ...], Any]) -> MonitorEntry | None:
     """The monitor of a row; None if it can't be read (its rules then say that it does not exist).
 
-    `parsed` keeps what many rows have alike, JSON and tuples; pass the same dict for all rows.
+    `alike` keeps the tuples that many rows have in common; pass the same dict for all rows.
     """
-    alike = parsed.setdefault
+    same = alike.setdefault
     try:
-        where = json.loads(row.filter)
-        for text in (row.key, row.labels):
-            if text not in parsed:
-                parsed[text] = json.loads(text)
+        where = orjson.loads(row.filter)
         tags, group = tuple(sorted(where)), (row.source, row.database, row.measurement)
-        keys = tuple(sorted(parsed[row.key]))
-        values = tuple(_alternatives(where[tag]) for tag in tags)
-        if not _only_texts(chain(*values, parsed[row.key], parsed[row.labels].values())):
-            return None
+        values = tuple([_alternatives(where[tag]) for tag in tags])
         return MonitorEntry(
             row.id,
             row.name,
-            alike(group, group),
-            alike(keys, keys),
-            alike(tags, tags),
+            same(group, group),
+            _keys(row.key),
+            same(tags, tags),
             values,
             row.kind,
-            parsed[row.labels],
+            _labels(row.labels),
             row.created_at,
         )
     except (ValueError, TypeError, KeyError, AttributeError, IndexError):
         return None
 
 
-def _only_texts(values: Iterable[object]) -> bool:
-    return set(map(type, values)) <= {str}
-
-
 def _alternatives(value: str | list[str]) -> tuple[str, ...]:
     """Sorted and without repeats: a row must not count twice because a value is named twice."""
-    return (value,) if isinstance(value, str) else tuple(sorted(set(value)))
+    return (value,) if type(value) is str else tuple(sorted({_text(one) for one in value}))
+
+
+@lru_cache(_KEPT)
+def _keys(text: str) -> tuple[str, ...]:
+    return tuple(sorted(map(_text, orjson.loads(text))))
+
+
+@lru_cache(_KEPT)
+def _labels(text: str) -> Mapping[str, str]:
+    return {name: _text(value) for name, value in orjson.loads(text).items()}
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
 
 
 _KIND = "\0kind"  # no label is named like this

@@ -7,7 +7,7 @@ dataclasses, because thousands of them are made per tick.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
@@ -356,8 +356,7 @@ class Outcome:
     excerpt: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class MonitorRow:
+class MonitorRow(NamedTuple):
     """A monitor as the rule book reads it: JSON columns still as text, so that 100,000 rows load quickly."""
 
     id: str
@@ -373,8 +372,7 @@ class MonitorRow:
     created_at: Millis = 0
 
 
-@dataclass(frozen=True, slots=True)
-class RuleRow:
+class RuleRow(NamedTuple):
     """A rule as the rule book reads it: JSON columns still as text."""
 
     id: str

@@ -1,49 +1,33 @@
-"""The rule book: every rule and monitor of one tenant, compiled into columns, kept up to date by revision.
+"""The rule book: every rule and monitor of one tenant, as decisions and messages ask for them, by revision.
 
-Pure: it is given rows and never reads a database. No pydantic here: conditions were validated when they were
-written. A row that can't be compiled becomes an entry with `error` and stops nobody else.
+Pure: it is given rows and never reads a database. `binding` compiles them.
 """
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 from shared import rule_rows
-from shared.amend import amended
+from shared.binding import Binding, rebound
 from shared.errors import NotFound
-from shared.layout import GroupKey, MonitorEntry, MonitorIndex, Target, lay_out, read_monitor
-from shared.model import BookRows, Health, Millis, MonitorRow, RuleRow
-from shared.plan import Compiled, QueryGroup
+from shared.layout import MonitorEntry
+from shared.model import BookRows, Health, Millis, RuleRow
 from shared.policy import AnnouncePolicy, RuleEntry
 from shared.series import parse_series_key
 
 __all__ = ["MonitorEntry", "RuleBook", "RuleEntry", "updated"]
 
-RULE_DELETED = "rule deleted"
-RULE_DISABLED = "rule disabled"
 RULE_CHANGED = "rule changed"
 
 
 @dataclass(frozen=True)
-class RuleBook:
-    """All rules and monitors at one revision. Immutable; `updated` makes the next one."""
+class RuleBook(Binding):
+    """All rules and monitors of one tenant at one revision. Immutable; `updated` makes the next one."""
 
-    revision: int
-    tenant: str
-    groups: tuple[QueryGroup, ...]
-    inactive: Mapping[str, str]
-    """Deleted and disabled rules → the reason to close their open alerts with; `entry` still knows them."""
-    problems: Mapping[str, tuple[Health, str]]
-    """Enabled rules that no group evaluates (can't be compiled, no such monitor, no monitor matches), and why."""
-    monitors: Mapping[str, MonitorEntry] = field(repr=False)
-    rows: Mapping[str, RuleRow] = field(repr=False)
-    compiled: Mapping[str, Compiled] = field(repr=False)
-    """Enabled rules that could be compiled."""
-    targets: Mapping[str, tuple[str, ...]] = field(repr=False)
-    """Enabled rules that are evaluated → their monitors."""
+    revision: int = 0
+    tenant: str = "default"
     _entries: dict[str, RuleEntry] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
@@ -153,148 +137,10 @@ def _matches(row: RuleRow, monitor: MonitorEntry) -> bool:
     return selector.get("kind", "") in ("", monitor.kind) and labels.items() <= monitor.labels.items()
 
 
-# ------------------------------------------------------------------ making the next book
-
-
 def updated(book: RuleBook | None, rows: BookRows, *, tenant: str = "default") -> RuleBook:
-    """The book with the rows applied: only changed rules and monitors are compiled again, only query groups that
-    they touch are made again. None: from nothing."""
+    """The book with the rows applied, at the cost of what has changed. None: from nothing."""
     if book is not None and not rows.monitors and not rows.rules:
         # What it has made of its rules is kept with it.
         return book if rows.revision == book.revision else replace(book, revision=rows.revision)
-    old = RuleBook(0, tenant, (), {}, {}, {}, {}, {}, {}) if book is None else book
-    maker = _Maker(old)
-    maker.take_monitors(rows.monitors)
-    maker.take_rules(rows.rules)
-    maker.resolve()
-    return RuleBook(
-        rows.revision,
-        old.tenant,
-        maker.groups(),
-        maker.inactive,
-        maker.problems,
-        maker.monitors,
-        maker.rows,
-        maker.compiled,
-        maker.targets,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Problem:
-    health: Health
-    reason: str
-
-
-class _Maker:
-    """The next book under way: copies of the old one's columns, and what has changed so far."""
-
-    def __init__(self, old: RuleBook) -> None:
-        self.old = old
-        self.monitors, self.rows = dict(old.monitors), dict(old.rows)
-        self.compiled, self.targets = dict(old.compiled), dict(old.targets)
-        self.inactive, self.problems = dict(old.inactive), dict(old.problems)
-        self.changed: set[str] = set()
-        self.dirty: set[GroupKey] = set()
-        self.amended: dict[GroupKey, dict[tuple[str, str], Compiled]] = defaultdict(dict)
-
-    def take_monitors(self, rows: Iterable[MonitorRow]) -> None:
-        """Put monitors in; the rules on them and all selector rules have changed with them."""
-        parsed: dict[str, Any] = {}
-        touched: set[str] = set()
-        for row in rows:
-            touched.add(row.id)
-            before = self.monitors.pop(row.id, None)
-            if before is not None:
-                self.dirty.add(before.group)
-            if not row.deleted and (entry := read_monitor(row, parsed)) is not None:
-                self.monitors[row.id] = entry
-                self.dirty.add(entry.group)
-        if touched:
-            self.changed.update(
-                row.id for row in self.rows.values() if row.selector is not None or row.monitor_id in touched
-            )
-
-    def take_rules(self, rows: Iterable[RuleRow]) -> None:
-        """Put rules in."""
-        made: dict[tuple[object, ...], Compiled | str] = {}
-        for row in rows:
-            self.rows[row.id] = row
-            self.changed.add(row.id)
-            self.inactive.pop(row.id, None)
-            self.compiled.pop(row.id, None)
-            if row.deleted or not row.enabled:
-                self.inactive[row.id] = RULE_DELETED if row.deleted else RULE_DISABLED
-                continue
-            alike = row.condition, row.severity, row.channels, row.labels
-            result = made.get(alike)
-            if result is None:
-                result = made[alike] = rule_rows.compiled(row)
-            if isinstance(result, Compiled):
-                self.compiled[row.id] = result
-
-    def resolve(self) -> None:
-        """Find the monitors of every changed rule."""
-        index: MonitorIndex | None = None
-        for rule_id in self.changed:
-            row = self.rows[rule_id]
-            before = self.targets.pop(rule_id, ())
-            self.problems.pop(rule_id, None)
-            found: tuple[str, ...] | _Problem = ()
-            if rule_id in self.compiled:
-                if row.selector is not None and index is None:
-                    index = MonitorIndex(self.monitors.values())
-                found = self._found(row, index)
-            elif rule_id not in self.inactive:
-                found = _Problem(Health.ERROR, str(rule_rows.compiled(row)))
-            if isinstance(found, _Problem):
-                self.problems[rule_id] = found.health, found.reason
-                found = ()
-            elif found:
-                self.targets[rule_id] = found
-            self._touch(rule_id, before, found)
-
-    def _touch(self, rule_id: str, before: tuple[str, ...], after: tuple[str, ...]) -> None:
-        """Note what becomes of the groups of a rule: with the monitors that it had, only its condition is another."""
-        if before == after:
-            for monitor_id in after:
-                self.amended[self.monitors[monitor_id].group][rule_id, monitor_id] = self.compiled[rule_id]
-            return
-        for monitor_id in {*before, *after}:
-            self.dirty.update(_groups(monitor_id, self.old.monitors, self.monitors))
-
-    def _found(self, row: RuleRow, index: MonitorIndex | None) -> "tuple[str, ...] | _Problem":
-        if row.selector is None or index is None:
-            if row.monitor_id in self.monitors:
-                return (row.monitor_id,)
-            return _Problem(Health.ERROR, f"monitor {row.monitor_id} does not exist")
-        try:
-            found = index.matching(json.loads(row.selector))
-        except rule_rows.UNREADABLE as error:
-            return _Problem(Health.ERROR, f"the stored selector can't be read: {error}")
-        return found or _Problem(Health.NO_DATA, "no monitor matches the selector")
-
-    def groups(self) -> tuple[QueryGroup, ...]:
-        """The query groups, of which only the dirty ones are laid out again."""
-        members: dict[GroupKey, list[Target]] = defaultdict(list)
-        monitors, compiled, dirty = self.monitors, self.compiled, self.dirty
-        for rule_id, monitor_ids in self.targets.items() if dirty else ():
-            for monitor_id in monitor_ids:
-                monitor = monitors[monitor_id]
-                if monitor.group in dirty:
-                    members[monitor.group].append((rule_id, monitor, compiled[rule_id]))
-        kept = [self._amended(group) for group in self.old.groups if _key(group) not in dirty]
-        made = [lay_out(key, targets) for key, targets in members.items()]
-        return tuple(sorted(kept + made, key=_key))
-
-    def _amended(self, group: QueryGroup) -> QueryGroup:
-        conditions = self.amended.get(_key(group))
-        return amended(group, conditions) if conditions else group
-
-
-def _key(group: QueryGroup) -> GroupKey:
-    return group.source, group.database, group.measurement
-
-
-def _groups(monitor_id: str, *books: Mapping[str, MonitorEntry]) -> set[GroupKey]:
-    return {book[monitor_id].group for book in books if monitor_id in book}
+    old = RuleBook(tenant=tenant) if book is None else book
+    return RuleBook(**vars(rebound(old, rows)), revision=rows.revision, tenant=old.tenant)

@@ -9,6 +9,7 @@ exactly. `latest` looks back `max_age_seconds` if that is longer than the window
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Annotated, Any, Literal, Self, cast
 
 import numpy as np
@@ -132,7 +133,7 @@ def compiled(condition: Mapping[str, Any], severity: int) -> Compiled:
         signature=(field, aggregation, window_ms, age_ms, bool(texts)),
         numbers=numbers,
         texts=texts,
-        asks=(Ask(field, "text" if isinstance(value, str) else aggregation, window_ms),),
+        asks=_asks(field, "text" if isinstance(value, str) else aggregation, window_ms),
         for_ms=condition.get("for_seconds", 0) * 1000,
         keep_firing_ms=condition.get("keep_firing_seconds", 0) * 1000,
         no_data=no_data,
@@ -140,6 +141,12 @@ def compiled(condition: Mapping[str, Any], severity: int) -> Compiled:
         grace_ms=window_ms,
         threshold=float(value) if isinstance(value, int | float) else None,
     )
+
+
+@lru_cache(1_000, typed=True)
+def _asks(field: str, aggregation: str, window_ms: int) -> tuple[Ask, ...]:
+    """What many rules ask for alike, once."""
+    return (Ask(field, aggregation, window_ms),)
 
 
 # ------------------------------------------------------------------ measuring

@@ -53,7 +53,7 @@ def rules_with_series(tx: Tx, rule_ids: Sequence[str]) -> set[str]:
 
 def monitor_rows(tx: Tx, monitor_ids: Sequence[str]) -> list[MonitorRow]:
     """These monitors as the rule book reads them; deleted ones are left out."""
-    columns = [monitors.c[name] for name in MonitorRow.__slots__ if name != "deleted"]
+    columns = [monitors.c[name] for name in MonitorRow._fields if name != "deleted"]
     names = [column.name for column in columns]
     found: list[MonitorRow] = []
     for start in range(0, len(monitor_ids), _IN_LIST):
