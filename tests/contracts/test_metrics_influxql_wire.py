@@ -94,6 +94,16 @@ def test_numbers_that_are_none_are_absent(sink: Sink, store: MetricStore) -> Non
     assert np.isnan(samples.fields["w"].numbers).all()
 
 
+def test_one_number_that_is_none_costs_no_other_row(sink: Sink, store: MetricStore) -> None:
+    body = chunk([1, "NaN", 5, "Infinity"], [2, "y", 0, None]).replace(b"0, null]", b"NaN, null]")
+    sink.reply(Reply(body=body))
+    samples = store.read(QUERY, 5)
+    tag, text = samples.tags["a"], samples.fields["w"]
+    assert [tag.values[code] for code in tag.codes] == ["NaN", "y"]
+    assert samples.fields["v"].present.tolist() == [True, False]
+    assert [text.texts[code] if code >= 0 else None for code in text.codes] == ["Infinity", None]
+
+
 @pytest.mark.parametrize(
     ("reply", "words"),
     [
@@ -110,6 +120,13 @@ def test_numbers_that_are_none_are_absent(sink: Sink, store: MetricStore) -> Non
         (Reply(body=b'{"results":null}'), "no results"),
         (Reply(body=b"<html>login</html>"), "no JSON"),
         (Reply(body=b"[1]"), "no JSON object"),
+        (Reply(body=b"[" * 100_000), "no JSON"),
+        (Reply(body=chunk([1, "\ud800", 1, 1])), "no JSON"),  # half a character, which no database takes
+        (
+            # What 1.6.7 answers, with status 200, to a sum beyond the largest double.
+            Reply(body=b"json: error calling MarshalJSON for type *query.Result: unsupported value: +Inf"),
+            r"no JSON.*unsupported value: \+Inf",
+        ),
         (
             Reply(400, body={"code": "invalid", "message": "queue length exceeded"}),
             "400: queue length exceeded",
