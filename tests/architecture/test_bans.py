@@ -1,7 +1,7 @@
 """What nobody writes here, found in the syntax tree: sleeping tests, swallowed errors, patched internals."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -63,23 +63,28 @@ def imports(tree: ast.AST) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("path", TESTS, ids=relative)
-def test_no_test_sleeps_or_patches_internals(path: Path) -> None:
-    tree = ast.parse(path.read_text())
-
-    if relative(path) != POLLING_HELPER:
-        assert sleeps(tree) == [], "wait for a condition: tests.support.waiting.wait_until"
-    assert [name for name in imports(tree) if "mock" in name.split(".")] == [], (
-        "fake at the wire: tests.support.sink"
-    )
+def found(paths: list[Path], find: Callable[[ast.AST], Iterable[object]]) -> dict[str, list[object]]:
+    """What the finder finds, by file."""
+    by_file = {relative(path): list(find(ast.parse(path.read_text()))) for path in paths}
+    return {name: finds for name, finds in by_file.items() if finds}
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=relative)
-def test_no_error_is_swallowed(path: Path) -> None:
-    tree = ast.parse(path.read_text())
+def mocks(tree: ast.AST) -> list[str]:
+    return [name for name in imports(tree) if "mock" in name.split(".")]
 
-    assert len(broad_excepts(tree)) <= (1 if relative(path) == EDGE_OF_THE_PROCESS else 0)
-    assert swallowed(tree) == []
+
+def test_no_test_sleeps_or_patches_internals() -> None:
+    asleep = found(TESTS, sleeps)
+
+    assert asleep.keys() - {POLLING_HELPER} == set(), "wait for a condition: tests.support.waiting.wait_until"
+    assert found(TESTS, mocks) == {}, "fake at the wire: tests.support.sink"
+
+
+def test_no_error_is_swallowed() -> None:
+    broad = found(SOURCES, broad_excepts)
+
+    assert {name: len(at) for name, at in broad.items()} == {EDGE_OF_THE_PROCESS: 1}
+    assert found(SOURCES, swallowed) == {}
 
 
 @pytest.mark.parametrize(

@@ -114,9 +114,7 @@ def test_names_that_look_alike_are_different_series(world: World) -> None:
 
 
 def test_a_thousand_rules_on_one_measurement_make_one_query(world: World) -> None:
-    for number in range(1000):
-        world.add_monitor(f"mon_{number}", where={"host": f"h{number}"}, key=["host"])
-        world.add_rule(f"rule_{number}", f"mon_{number}")
+    world.add_many(1000)
     world.write(1, *(f"m,host=h{number} value={number % 12}" for number in range(1000)))
 
     report = world.ran(1)

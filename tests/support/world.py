@@ -15,6 +15,7 @@ from shared.events import Event, Tick, of_http
 from shared.model import Monitor, Rule
 from shared.settings import Settings
 from shared.store import monitors, rules
+from shared.store.engine import Tx
 from shared.store.migrate import migrate
 from shared.store.tables import outbox, tick_lease
 from shared.store.ticks import TickReport
@@ -71,12 +72,32 @@ class World:
 
     def add_monitor(self, monitor_id: str, **given: Any) -> Monitor:
         """A monitor on measurement `m`, one series, unless told otherwise."""
-        made = Monitor.model_validate({"id": monitor_id, "name": monitor_id, "measurement": "m", **given})
+        made = self._monitor(monitor_id, **given)
         return self.wiring.store.write(lambda tx: monitors.insert(tx, made, self.first))
 
     def add_rule(self, rule_id: str, monitor_id: str | None = "mon_a", **given: Any) -> Rule:
         """A rule that fires above 10, without grouping and cooldown, unless told otherwise."""
-        made = Rule.model_validate(
+        made = self._rule(rule_id, monitor_id, **given)
+        return self.wiring.store.write(lambda tx: rules.insert(tx, made, self.first))
+
+    def add_many(self, count: int) -> None:
+        """`rule_0` on `mon_0`, which is host h0, and so on, in one transaction."""
+
+        def insert(tx: Tx) -> None:
+            for number in range(count):
+                host = {"host": f"h{number}"}
+                monitors.insert(tx, self._monitor(f"mon_{number}", where=host, key=["host"]), self.first)
+                rules.insert(tx, self._rule(f"rule_{number}", f"mon_{number}"), self.first)
+
+        self.wiring.store.write(insert)
+
+    @staticmethod
+    def _monitor(monitor_id: str, **given: Any) -> Monitor:
+        return Monitor.model_validate({"id": monitor_id, "name": monitor_id, "measurement": "m", **given})
+
+    @staticmethod
+    def _rule(rule_id: str, monitor_id: str | None, **given: Any) -> Rule:
+        return Rule.model_validate(
             {
                 "id": rule_id,
                 "monitor_id": monitor_id,
@@ -88,7 +109,6 @@ class World:
                 **given,
             }
         )
-        return self.wiring.store.write(lambda tx: rules.insert(tx, made, self.first))
 
     def write(self, number: int, *points: str) -> None:
         """Points in line protocol without time, one second before the end of the slot's window."""
