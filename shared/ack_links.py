@@ -17,12 +17,15 @@ from shared.errors import TocsinError
 from shared.model import Millis
 
 PATH = "/a/"
+CHART_PATH = "/c/"
 LONGEST_TOKEN = 250
 _LABEL = b"tocsin acknowledge links v1"
 _HEAD = struct.Struct(">BIB")
 _PACKED, _PLAIN = 1, 2
 """An id that is a UUID takes 16 bytes in place of 36: a link has to fit into a short message."""
 _MAC_BYTES = 16
+_ACK, _CHART = b"", b"chart"
+"""What is signed besides: who has the link of a chart, which vendors fetch, can't acknowledge with it."""
 
 
 class BadLink(TocsinError):
@@ -52,17 +55,31 @@ def keys(own: Mapping[str, bytes], event_keys: Mapping[str, bytes]) -> dict[str,
 
 def url(public_url: str, keys: Mapping[str, bytes], named: Named) -> str:
     """The link; empty without an address where people reach it or without a key."""
-    for key in keys.values() if public_url else ():
-        return f"{public_url.rstrip('/')}{PATH}{_token(key, named)}"
-    return ""
+    token = _first_token(public_url, keys, named, _ACK)
+    return f"{public_url.rstrip('/')}{PATH}{token}" if token else ""
 
 
-def read(token: str, keys: Mapping[str, bytes], now: Millis) -> Named:
-    """What a token names. Raises BadLink, or OldLink for one that was good once; neither repeats it."""
+def chart_url(public_url: str, keys: Mapping[str, bytes], named: Named, zone: str) -> str:
+    """Where a notification's chart can be fetched, with times in `zone`; empty as `url` is."""
+    token = _first_token(public_url, keys, named, _CHART)
+    return f"{public_url.rstrip('/')}{CHART_PATH}{zone}/{token}.png" if token else ""
+
+
+def _first_token(public_url: str, keys: Mapping[str, bytes], named: Named, purpose: bytes) -> str:
+    key = next(iter(keys.values()), None)
+    return _token(key, named, purpose) if public_url and key is not None else ""
+
+
+def read(token: str, keys: Mapping[str, bytes], now: Millis, *, chart: bool = False) -> Named:
+    """What a token names, of a chart's link or of one to acknowledge.
+
+    Raises BadLink, or OldLink for one that was good once; neither repeats it.
+    """
     raw = _bytes(token)
     body, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
     # Every key is tried, in the same time, so that a link need not say which one made it.
-    if not sum(hmac.compare_digest(mac, _mac(key, body)) for key in keys.values()):
+    signed = (_CHART if chart else _ACK) + body
+    if not sum(hmac.compare_digest(mac, _mac(key, signed)) for key in keys.values()):
         raise BadLink("the signature of this link is wrong")
     named = _unpacked(body)
     if now >= named.until:
@@ -70,7 +87,7 @@ def read(token: str, keys: Mapping[str, bytes], now: Millis) -> Named:
     return named
 
 
-def _token(key: bytes, named: Named) -> str:
+def _token(key: bytes, named: Named, purpose: bytes) -> str:
     tenant = named.tenant.encode()
     try:
         packed = uuid.UUID(named.notification_id)
@@ -79,7 +96,7 @@ def _token(key: bytes, named: Named) -> str:
         form, packed = _PLAIN, uuid.UUID(int=0)
     about = packed.bytes if form == _PACKED else named.notification_id.encode()
     body = _HEAD.pack(form, named.until // 1000, len(tenant)) + tenant + about
-    return base64.urlsafe_b64encode(body + _mac(key, body)).decode().rstrip("=")
+    return base64.urlsafe_b64encode(body + _mac(key, purpose + body)).decode().rstrip("=")
 
 
 def _bytes(token: str) -> bytes:

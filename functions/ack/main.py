@@ -1,4 +1,7 @@
-"""A person opens the acknowledge link of a message: GET shows a page, POST acknowledges. Nothing else is public."""
+"""A person opens the acknowledge link of a message: GET shows a page, POST acknowledges. Vendors fetch charts here.
+
+Nothing else is public.
+"""
 
 import flask
 from flask.typing import ResponseReturnValue

@@ -1,4 +1,5 @@
 """The page behind an acknowledge link: GET shows what fires, POST acknowledges it. No JavaScript, no cookies.
+Beside it, the picture behind a chart's link, which can do no more than be looked at.
 
 Whatever opens links by itself (previews, scanners of mail) changes nothing. Knows no web framework. The link is a
 secret: it is in no log and no error, and the page sends it to nobody.
@@ -18,6 +19,7 @@ from urllib.parse import parse_qs
 
 from shared import ack_links, manage
 from shared.ack_links import BadLink, Named, OldLink
+from shared.ack_page._chart import chart_png
 from shared.channels._text import clean, moment
 from shared.errors import InvalidInput, NotFound, TocsinError
 from shared.leases import Leases
@@ -35,6 +37,9 @@ SHOWN = 100
 PER_MINUTE = 60
 """Requests about one notification: more than a team that looks at it together makes."""
 _PATH = re.compile(rf"{ack_links.PATH}([A-Za-z0-9_-]{{1,{ack_links.LONGEST_TOKEN}}})$")
+_CHART = re.compile(
+    rf"{ack_links.CHART_PATH}([A-Za-z0-9_+/-]{{1,64}})/([A-Za-z0-9_-]{{1,{ack_links.LONGEST_TOKEN}}})\.png$"
+)
 log = logging.getLogger("tocsin.ack")
 _NOBODY = "someone with the link"
 
@@ -63,7 +68,7 @@ class Answer:
     """What to say."""
 
     status: HTTPStatus
-    body: str = ""
+    body: str | bytes = ""
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -91,6 +96,9 @@ def answer(request: Request, ports: Ports, now: Millis) -> Answer:
 
 def _answered(request: Request, ports: Ports, now: Millis) -> Answer:
     found = _PATH.search(request.path)
+    chart = _CHART.search(request.path)
+    if chart is not None and request.method in ("GET", "HEAD"):
+        return _picture(_named(chart[2], ports, now, chart=True), chart[1], ports)
     if found is None:
         raise _Refused(
             HTTPStatus.NOT_FOUND, "There is nothing here", "Please open the whole link of a message."
@@ -123,9 +131,19 @@ def _answered(request: Request, ports: Ports, now: Millis) -> Answer:
         raise _Refused(HTTPStatus.NOT_FOUND, "This is too long ago", words) from None
 
 
-def _named(token: str, ports: Ports, now: Millis) -> Named:
+def _picture(named: Named, zone: str, ports: Ports) -> Answer:
+    """The chart of a notification: what vendors fetch who take no pictures in messages. It acknowledges nothing."""
+    _limit(ports, named)
+    png = chart_png(ports, named.notification_id, zone)
+    if png is None:
+        raise _Refused(HTTPStatus.NOT_FOUND, "There is nothing here", "There is no chart of this.")
+    kept = {"Cache-Control": "private, max-age=86400", "Content-Type": "image/png"}
+    return Answer(HTTPStatus.OK, png, {**_headers(), **kept})
+
+
+def _named(token: str, ports: Ports, now: Millis, *, chart: bool = False) -> Named:
     try:
-        named = ack_links.read(token, ports.link_keys, now)
+        named = ack_links.read(token, ports.link_keys, now, chart=chart)
     except OldLink:
         words = "Links in messages work for a few days. If it still fires, a newer message has a newer link."
         raise _Refused(HTTPStatus.GONE, "This link is too old", words) from None

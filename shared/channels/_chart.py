@@ -10,7 +10,7 @@ from math import isfinite
 from pathlib import Path
 
 from shared.channels._chart_svg import FAMILY, HEIGHT, WIDTH, short, svg
-from shared.channels._message import Message
+from shared.channels._message import Message, Telling
 from shared.channels._text import clean, cut, span
 from shared.charted import MOST_POINTS, Charted, Points, charted
 from shared.model import AlertFacts
@@ -39,15 +39,33 @@ class Picture:
 
 def picture(message: Message, zone: str) -> Picture | None:
     """The chart of the first alert of the message that has points; None when there is nothing to draw, or no way."""
-    shown = charted(message.telling.facts.rule.condition)
-    if shown is None:
+    drawn = to_draw(message.telling)
+    if drawn is None:
         return None
-    for item in message.telling.items:
-        points = drawable(item.alert)
-        if len(points) >= 2:
-            png = _png(svg(points, shown, zone, item.alert.started_at))
-            return None if png is None else Picture(png, *_words(item.alert, points, shown, zone))
-    return None
+    png = _png(svg(drawn.points, drawn.shown, zone, drawn.alert.started_at))
+    return None if png is None else Picture(png, *_words(drawn, zone))
+
+
+def in_words(message: Message, zone: str) -> str:
+    """What the chart of the message shows, for who doesn't see it; empty when there is nothing to draw."""
+    drawn = to_draw(message.telling)
+    return _words(drawn, zone)[0] if drawn is not None else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """The alert that a chart is of, its points, and what is shown of them."""
+
+    alert: AlertFacts
+    points: Points
+    shown: Charted
+
+
+def to_draw(telling: Telling) -> Drawn | None:
+    """The first alert that has points."""
+    shown = charted(telling.facts.rule.condition)
+    of_all = ((item.alert, drawable(item.alert)) for item in telling.items if shown is not None)
+    return next((Drawn(alert, points, shown) for alert, points in of_all if shown and len(points) >= 2), None)
 
 
 def captioned(message: Message, chart: Picture | None) -> Message:
@@ -63,7 +81,8 @@ def drawable(alert: AlertFacts) -> Points:
     return tuple(sorted(kept.items()))[-MOST_POINTS:]
 
 
-def _words(alert: AlertFacts, points: Points, shown: Charted, zone: str) -> tuple[str, str]:
+def _words(drawn: Drawn, zone: str) -> tuple[str, str]:
+    alert, points, shown = drawn.alert, drawn.points, drawn.shown
     values = [value for _, value in points]
     name = cut(clean(shown.field), 100)
     parts = [f"lowest {short(min(values))}", f"highest {short(max(values))}", f"last {short(values[-1])}"]

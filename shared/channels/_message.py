@@ -107,6 +107,8 @@ class Message:
     telling: Telling
     ack_url: str = ""
     """Where its alerts can be acknowledged: a secret of those who get the message. Empty: nowhere."""
+    chart_url: str = ""
+    """Where its chart can be fetched, for vendors that take pictures by their address alone. Empty: nowhere."""
 
     @property
     def badge(self) -> str:
@@ -122,6 +124,7 @@ def build(
     may_repeat: bool = False,
     notes: Sequence[str] = (),
     ack_url: str = "",
+    chart_url: str = "",
 ) -> Message:
     """The message of a telling with times in `zone`. `may_repeat`: an earlier attempt may have arrived."""
     told = telling.facts
@@ -152,6 +155,7 @@ def build(
         notes=tuple(cut(note, 500) for note in (said[bool(news) :] if calm else said)) + repeat,
         telling=telling,
         ack_url=web_link(ack_url),
+        chart_url=web_link(chart_url),
     )
 
 

@@ -37,8 +37,11 @@ def escape_html(text: str) -> str:
     return escape(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
 
 
-def adaptive_card(message: Message) -> dict[str, Any]:
-    """The message as a Workflow takes it: an envelope around one Adaptive Card."""
+def adaptive_card(message: Message, chart: str = "") -> dict[str, Any]:
+    """The message as a Workflow takes it: an envelope around one Adaptive Card.
+
+    `chart`: what its chart shows, in words; empty: the card shows none.
+    """
     style = _QUIET_STYLES.get(message.event) or _STYLES[message.severity]
     title = _text(cut(headline(message), 250, escape), size="large", weight="bolder")
     top = {"type": "Container", "style": style, "bleed": True, "items": [title]}
@@ -49,6 +52,8 @@ def adaptive_card(message: Message) -> dict[str, Any]:
     facts = [{"title": name, "value": cut(text, 1000, escape)} for name, text in message.facts if text]
     items = [_text(text) for text in texts if text]
     items += [{"type": "FactSet", "facts": facts}] if facts else []
+    picture = {"type": "Image", "url": message.chart_url, "altText": cut(chart, 500), "size": "stretch"}
+    items += [picture] if chart else []
     items += [_text(row, spacing="small") for row in _rows(message, escape)]
     items += [
         _text(cut(note, 500, escape), isSubtle=True, size="small", spacing="small") for note in message.notes

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import Field, SecretStr
 
+from shared.channels._chart import to_draw
 from shared.channels._classify import classify as by_status
 from shared.channels._classify import json_object
 from shared.channels._kind import ChannelSettings, Misconfigured, Reply, Request, needed
@@ -48,8 +49,12 @@ _USUAL = (EventKind.FIRING, EventKind.RESOLVED)
 
 
 class Settings(ChannelSettings):
-    """The integration's key is the secret `routing_key`. `base_url`: the EU's service region has its own."""
+    """The integration's key is the secret `routing_key`. `base_url`: the EU's service region has its own.
 
+    `charts`: PagerDuty's readers can fetch pictures from Tocsin's public address.
+    """
+
+    charts: bool = False
     base_url: str = Field(
         "https://events.pagerduty.com",
         pattern=r"^https?://[^/\s]+$",
@@ -64,7 +69,8 @@ def recipients(settings: Settings) -> tuple[str, ...]:
 
 def render(message: Message, channel: Channel, settings: Settings, recipient: str) -> Request:
     """An event for each alert, or one for the rule when nothing is said of single alerts."""
-    return _request(message, channel, bare=False)
+    shown = message if settings.charts else replace(message, chart_url="")
+    return _request(shown, channel, bare=False)
 
 
 def plain(message: Message, channel: Channel, settings: Settings, recipient: str) -> Request:
@@ -129,7 +135,9 @@ def _alone(message: Message, item: Item, channel: Channel) -> Message:
     event = message.event if message.event is EventKind.TEST else item.alert.event
     one = replace(message.telling, items=(item,), more=0, event=event, severity=item.alert.severity)
     link = "" if event in _ACTIONS or item.alert.resolved_at is not None else message.ack_url
-    return replace(build(one, id=message.id, zone=channel.timezone, ack_url=link), notes=message.notes)
+    chart = message.chart_url if to_draw(one) else ""
+    made = build(one, id=message.id, zone=channel.timezone, ack_url=link, chart_url=chart)
+    return replace(made, notes=message.notes)
 
 
 def _chain(one: Message, item: Item, *, bare: bool) -> Request:
@@ -155,6 +163,8 @@ def _call(one: Message, event: EventKind, key: str, *, bare: bool) -> Request:
     named = (("Acknowledge in Tocsin", one.ack_url), ("Runbook", one.runbook))
     if links := [{"href": url, "text": text} for text, url in named if url]:
         document["links"] = links
+    if not bare and one.chart_url.startswith("https://"):  # PagerDuty shows no others
+        document["images"] = [{"src": one.chart_url, "alt": "Chart of the last values"}]
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     headers = {"content-type": "application/json"}
     return Request(one.id, text.encode("utf-8", "replace"), headers, fill=SECRETS)

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from shared.channels._chart import in_words
 from shared.channels._classify import classify as by_status
 from shared.channels._classify import json_object
 from shared.channels._kind import ChannelSettings, Misconfigured, Reply, Request, needed, needed_url
@@ -28,7 +29,7 @@ MAX_BYTES = 200_000
 EDIT_METHOD = ""
 """A webhook never learns the id of its message."""
 
-_HEADER, _SECTION, _FIELD, _FIELDS, _TEXT = 150, 3000, 2000, 10, 4000
+_HEADER, _SECTION, _FIELD, _FIELDS, _TEXT, _ALT = 150, 3000, 2000, 10, 4000, 2000
 _LINES = 20
 _DEAD = frozenset(
     {
@@ -45,7 +46,9 @@ _DEAD = frozenset(
 
 
 class Settings(ChannelSettings):
-    """Slack needs no settings: its webhook's URL is the secret `url`."""
+    """The webhook's URL is the secret `url`. `charts`: Slack can fetch pictures from Tocsin's public address."""
+
+    charts: bool = False
 
 
 def recipients(settings: Settings) -> tuple[str, ...]:
@@ -67,7 +70,8 @@ def render(message: Message, channel: Channel, settings: Settings, recipient: st
     """A header above one coloured attachment."""
     top = cut(f"{headline(message)}. {message.summary}", _TEXT, escape)
     header = {"type": "plain_text", "text": cut(headline(message), _HEADER, escape), "emoji": True}
-    attachment = {"color": message.colour, "blocks": _blocks(message)}
+    pictures = _pictures(message, channel.timezone) if settings.charts else []
+    attachment = {"color": message.colour, "blocks": _blocks(message, pictures)}
     return _request(
         message, {"text": top, "blocks": [{"type": "header", "text": header}], "attachments": [attachment]}
     )
@@ -112,7 +116,15 @@ def _word(text: str) -> str:
     return word if word.replace("_", "").isalnum() and len(word) <= 64 and word != "ok" else ""
 
 
-def _blocks(message: Message) -> list[dict[str, Any]]:
+def _pictures(message: Message, zone: str) -> list[dict[str, Any]]:
+    """Slack takes pictures by their address only, fetches them at once, and refuses the message when it can't."""
+    if not message.chart_url:
+        return []
+    words = cut(in_words(message, zone), _ALT)
+    return [{"type": "image", "image_url": message.chart_url, "alt_text": words}] if words else []
+
+
+def _blocks(message: Message, pictures: list[dict[str, Any]]) -> list[dict[str, Any]]:
     # Of one alert the fields say it all; the summary is for the preview then.
     blocks = [_section(cut(message.summary, _SECTION, escape))] if message.lines else []
     if message.description:
@@ -124,6 +136,7 @@ def _blocks(message: Message) -> list[dict[str, Any]]:
     ]
     if fields:
         blocks.append({"type": "section", "fields": fields})
+    blocks += pictures
     if message.lines:
         blocks.append(_section(_listing(message)))
     # A link, not a button: Slack asks an app about every button that is pressed, and a webhook has none.

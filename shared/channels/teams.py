@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from shared.channels._chart import in_words
 from shared.channels._classify import classify as by_status
 from shared.channels._classify import json_object, retry_after
 from shared.channels._kind import ChannelSettings, Misconfigured, Reply, Request, needed
@@ -47,9 +48,13 @@ _HIDDEN = re.compile(r"returned HTTP error (\d{3})")
 
 
 class Settings(ChannelSettings):
-    """The Workflow's URL is the secret `url`. `format`: what the receiver understands."""
+    """The Workflow's URL is the secret `url`. `format`: what the receiver understands.
+
+    `charts`: Teams can fetch pictures from Tocsin's public address; only an Adaptive Card shows them.
+    """
 
     format: Literal["adaptive_card", "message_card"] = "adaptive_card"
+    charts: bool = False
 
 
 def recipients(settings: Settings) -> tuple[str, ...]:
@@ -59,9 +64,13 @@ def recipients(settings: Settings) -> tuple[str, ...]:
 
 def render(message: Message, channel: Channel, settings: Settings, recipient: str) -> Request:
     """One card, with fewer texts when it would be too long."""
-    draw = adaptive_card if settings.format == "adaptive_card" else message_card
-    body = fitted(message, lambda shorter: _bytes(draw(shorter)), lambda made: len(made) <= _BUDGET, _LINES)
-    return _request(message, body)
+    words = in_words(message, channel.timezone) if settings.charts and message.chart_url else ""
+
+    def draw(shorter: Message) -> bytes:
+        old = settings.format == "message_card"
+        return _bytes(message_card(shorter) if old else adaptive_card(shorter, words))
+
+    return _request(message, fitted(message, draw, lambda made: len(made) <= _BUDGET, _LINES))
 
 
 def plain(message: Message, channel: Channel, settings: Settings, recipient: str) -> Request:

@@ -1,9 +1,10 @@
-"""Makes the acknowledge link of one message, at the last moment: it is in no event, no row and no log."""
+"""Makes a message's links at the last moment: to acknowledge, and to its chart. They are in no event, row or log."""
 
 from collections.abc import Mapping
 from typing import Protocol
 
 from shared import ack_links
+from shared.channels._chart import to_draw
 from shared.deliver.batches import Batch
 from shared.settings import Settings
 
@@ -24,9 +25,22 @@ def ack_url(batch: Batch, ports: Ports) -> str:
 
     When several notifications are told in one message, it names the newest one that has alerts which still fire.
     """
-    telling, settings = batch.telling, ports.settings
-    if not telling.still_open:
+    open_one = "" if batch.folded else batch.telling.still_open
+    named = _named(batch, ports, open_one)
+    return ack_links.url(ports.settings.public_url, ports.link_keys, named) if open_one else ""
+
+
+def chart_url(batch: Batch, ports: Ports, zone: str) -> str:
+    """The same for every attempt; empty when there is nothing to draw, or when it is not in the newest facts."""
+    facts, drawn = batch.telling.facts, to_draw(batch.telling) if ports.settings.public_url else None
+    if drawn is None or all(alert.points != drawn.alert.points for alert in facts.alerts):
         return ""
-    until = telling.facts.slot + round(settings.link_hours * HOUR_MS)
-    named = ack_links.Named(telling.facts.tenant, telling.still_open, until)
-    return ack_links.url(settings.public_url, ports.link_keys, named)
+    return ack_links.chart_url(
+        ports.settings.public_url, ports.link_keys, _named(batch, ports, facts.id), zone
+    )
+
+
+def _named(batch: Batch, ports: Ports, notification_id: str) -> ack_links.Named:
+    facts = batch.telling.facts
+    until = facts.slot + round(ports.settings.link_hours * HOUR_MS)
+    return ack_links.Named(facts.tenant, notification_id, until)

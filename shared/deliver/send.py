@@ -17,7 +17,6 @@ from shared.channels._message import build
 from shared.deliver import calls
 from shared.deliver.batches import Batch
 from shared.deliver.endings import closing, over
-from shared.deliver.links import ack_url
 from shared.deliver.record import Recorder
 from shared.deliver.verdicts import Attempt, Verdict, judge, waiting
 from shared.deliver.wording import message_of, told_by
@@ -132,11 +131,18 @@ class Sending:
     ) -> Attempt | None:
         """The outcome of sending, as plain text when the vendor refused the rendered message."""
         kind, settings = load_kind(self.kind), self.ports.channels.settings(channel)
-        link = "" if batch.folded else ack_url(batch, self.ports)
         may_repeat = batch.may_repeat and not kind.IDEMPOTENT
-        message = message_of(batch, channel, may_repeat=may_repeat, ack_url=link)
-        # Whoever has the link may acknowledge: what the vendor says may not bring it into a row or a log.
-        secrets = {**secrets, "acknowledge link": SecretStr(link.rpartition("/")[2])} if link else secrets
+        message = message_of(batch, channel, self.ports, may_repeat=may_repeat)
+        # Whoever has a link may use it: what the vendor says may not bring it into a row or a log.
+        links = {"acknowledge link": message.ack_url, "chart's link": message.chart_url}
+        secrets = {
+            **secrets,
+            **{
+                name: SecretStr(url.rpartition("/")[2].removesuffix(".png"))
+                for name, url in links.items()
+                if url
+            },
+        }
         recipient = batch.newest.recipient
         request = kind.render(message, channel, settings, recipient)
         time.sleep(turn.wait_ms / 1000)  # the channel's pace, a few seconds at the most

@@ -3,10 +3,11 @@
 from shared.channels._digest import digest
 from shared.channels._message import Message, build
 from shared.deliver.batches import Batch
+from shared.deliver.links import Ports, ack_url, chart_url
 from shared.model import Channel
 
 
-def message_of(batch: Batch, channel: Channel, *, may_repeat: bool, ack_url: str) -> Message:
+def message_of(batch: Batch, channel: Channel, ports: Ports, *, may_repeat: bool) -> Message:
     """A digest where rows were folded into one, else the message of one rule."""
     failed = dict.fromkeys(row.instead_of for row in batch.rows if row.instead_of)
     notes = [f"Told here because it could not be told on {one}" for one in failed]
@@ -18,7 +19,8 @@ def message_of(batch: Batch, channel: Channel, *, may_repeat: bool, ack_url: str
         zone=channel.timezone,
         may_repeat=may_repeat,
         notes=notes,
-        ack_url=ack_url,
+        ack_url=ack_url(batch, ports),
+        chart_url=chart_url(batch, ports, channel.timezone),
     )
 
 

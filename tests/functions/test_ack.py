@@ -103,6 +103,40 @@ def test_looking_changes_nothing_and_the_form_acknowledges_everything_once(
     assert event.headers["ce-tocsinsig"].startswith("v1,one,")
 
 
+def test_a_charts_link_shows_its_picture_and_acknowledges_nothing(
+    page: FunctionProcess, store: Store
+) -> None:
+    points = tuple((LATER - 7_200_000 + n * 30_000, float(n)) for n in range(60))
+    condition = {"type": "threshold", "field": "usage", "operator": ">", "value": 40}
+    facts = [alert(1).model_copy(update={"points": points})]
+    made = notification(2, alerts=facts, id="drawn", rule={"id": "rule_btc", "condition": condition})
+    announce(store, made, [("slack", "ops", "")])
+
+    def chart(about: str, zone: str = "Europe/Berlin", until: int = LATER) -> str:
+        named = Named("default", about, until)
+        return ack_links.chart_url("http://x", KEYS, named, zone).removeprefix("http://x")
+
+    shown = ask(page, chart("drawn"))
+    assert (shown.status_code, shown.headers["content-type"]) == (200, "image/png")
+    assert shown.content.startswith(b"\x89PNG")
+    in_utc = ask(page, chart("drawn", "UTC")).content
+    assert in_utc != shown.content
+    for nowhere in ("No/Where", "Etc", "Etc/", "/etc/passwd"):
+        assert ask(page, chart("drawn", nowhere)).content == in_utc
+    as_ack = "/a/" + chart("drawn").rpartition("/")[2].removesuffix(".png")
+    as_chart = "/c/UTC/" + link().removeprefix("/a/") + ".png"
+    for path, method, status in (
+        (chart(ABOUT), "GET", 404),
+        (chart("gone"), "GET", 404),
+        (chart("drawn", until=1_000), "GET", 410),
+        (chart("drawn"), "POST", 404),
+        (as_ack, "POST", 403),
+        (as_chart, "GET", 403),
+    ):
+        assert ask(page, path, method).status_code == status, (path, method)
+    assert [one.acked_at for one in kept(store)] == [None, None]
+
+
 def test_an_empty_form_is_enough(page: FunctionProcess, store: Store) -> None:
     assert ask(page, link(), "POST").status_code == 303
     assert {one.acked_by for one in kept(store)} == {"someone with the link"}

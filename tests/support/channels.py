@@ -55,11 +55,15 @@ SECRETS: dict[str, dict[str, str]] = {
 """Every secret of every kind."""
 
 
-def message_of(*told: Notification, may_repeat: bool = False, ack_url: str = "") -> Message:
+def message_of(
+    *told: Notification, may_repeat: bool = False, ack_url: str = "", chart_url: str = ""
+) -> Message:
     """The message of these notifications, for somebody who knows of all their alerts."""
     telling = combine(told, {item.id for one in told for item in one.alerts})
     assert telling is not None
-    return build(telling, id="dlv_1", zone="Europe/Berlin", may_repeat=may_repeat, ack_url=ack_url)
+    return build(
+        telling, id="dlv_1", zone="Europe/Berlin", may_repeat=may_repeat, ack_url=ack_url, chart_url=chart_url
+    )
 
 
 def chosen(kind: str, variant: int = 0) -> Any:
@@ -110,6 +114,9 @@ def _slack(payload: dict[str, Any]) -> list[str]:
     if not payload["text"].strip() or units(payload["text"]) > 40_000 or len(blocks) > 50:
         found.append("text or blocks")
     for block in blocks:
+        if block["type"] == "image":
+            found += ["image"] * (len(block["image_url"]) > 3000 or not 0 < len(block["alt_text"]) <= 2000)
+            continue
         limit = {"header": 150, "section": 3000, "context": 3000}[block["type"]]
         texts = [block["text"]] if "text" in block else []
         found += [f"{block['type']} {item}" for item in texts if not 0 < units(item["text"]) <= limit]
@@ -151,7 +158,9 @@ def _teams(payload: dict[str, Any]) -> list[str]:
     card = payload["attachments"][0]["content"]
     assert (card["type"], card["version"]) == ("AdaptiveCard", "1.4")
     items = [one for item in card["body"] for one in (item, *item.get("items", []))]
-    found += [item["type"] for item in items if item["type"] not in ("TextBlock", "FactSet", "Container")]
+    found += [
+        item["type"] for item in items if item["type"] not in ("TextBlock", "FactSet", "Container", "Image")
+    ]
     return found + ["empty text"] * any(item.get("text") == "" for item in items)
 
 
