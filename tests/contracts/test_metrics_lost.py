@@ -13,6 +13,12 @@ FIELDS = ("bad", "good", "more", "worse")
 LONG = 6 * 3600
 
 
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """One database: what the metric store does is the same to all of them."""
+    return sqlite_url
+
+
 def given(world: World, window_seconds: int, **monitor: str) -> None:
     """A rule on each field."""
     world.add_monitor("mon_a", **monitor)

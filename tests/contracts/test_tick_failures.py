@@ -233,6 +233,7 @@ def test_trouble_in_other_words_is_no_younger(gated: World, gate: Gate) -> None:
     assert "second" in status["health_reason"]
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_metric_store_that_hangs_costs_a_part_of_the_lease_and_then_comes_last(
     gated: World, gate: Gate
 ) -> None:

@@ -25,7 +25,7 @@ RULES = st.builds(
     st.integers(0, 3), st.integers(0, 3), st.sampled_from(["keep", "alert", "ok"]), st.integers(1, 9),
 )  # fmt: skip
 STORY = given(POLICIES, RULES, SLOTS)
-OFTEN = settings(max_examples=150, deadline=None)
+OFTEN = settings(max_examples=80, deadline=None)
 
 
 def play(how: AnnouncePolicy, rule: DecidePolicy, slots: list[tuple[str, bool]], start: int = EPOCH) -> Told:

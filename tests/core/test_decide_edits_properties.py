@@ -31,7 +31,7 @@ EPISODES = st.lists(
     st.tuples(POLICIES, RULES, st.lists(SLOT, min_size=1, max_size=12)), min_size=1, max_size=6
 )
 """A rule as somebody left it, and what came until it was changed again; `d` ends it, the next slot finds it back on."""
-OFTEN = settings(max_examples=150, deadline=None)
+OFTEN = settings(max_examples=80, deadline=None)
 Episodes = list[tuple[AnnouncePolicy, DecidePolicy, list[tuple[str, bool]]]]
 
 

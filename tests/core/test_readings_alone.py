@@ -101,7 +101,7 @@ def _group(monitors: list[dict[str, Any]], conditions: Mapping[int, dict[str, An
     return group
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(POINTS, st.lists(MONITORS, min_size=1, max_size=3), st.lists(CONDITIONS, min_size=2, max_size=5))
 @example(
     [(STOP - STEP, {"host": "a", "env": "p"}, {"usage": 1.0})],
