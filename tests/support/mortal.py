@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,6 +18,7 @@ from sqlalchemy import event
 
 from shared import tick
 from shared.broker import Broker
+from shared.conditions import types
 from shared.events import Event, Tick
 from shared.settings import Settings
 from shared.wiring import Wiring
@@ -129,7 +131,19 @@ def _tick(asked: dict[str, Any], report: int) -> NoReturn:
     os._exit(0)
 
 
+def _import_everything() -> None:
+    """What a tick imports on first use, so that no child has to; every connection is closed again before the first
+    fork."""
+    wiring = Wiring(Settings(), os.environ)
+    made = (wiring.store, wiring.metrics(), wiring.channels, wiring.leases)
+    assert all(made)
+    wiring.close()
+    for name in ("numpy.ma", *(f"shared.conditions.{kind}" for kind in types())):
+        import_module(name)
+
+
 def _serve() -> None:
+    _import_everything()
     for line in sys.stdin:
         inward, outward = os.pipe()
         child = os.fork()
