@@ -142,6 +142,10 @@ class Flow:
         self.slot += STEP
         return self.stack.tick("tick", at=self.slot / 1000)
 
+    def tick_again(self) -> bool:
+        """The PingSource's event for the last slot once more, as a retry is; whether it was taken."""
+        return self.stack.tick("tick", at=self.slot / 1000)
+
     def fault(self, path: str, **how: Any) -> None:
         """The next posts to a vendor's `path` meet this fault."""
         url = f"{self.stack.inbox_url}/faults"
