@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from shared.channels._chart import NAME
 from shared.channels._kind import Misconfigured, Reply, Request, needed, needed_token
 from shared.channels._message import Message, headline, plain_text
 from shared.channels._push_text import push_text
@@ -39,8 +40,8 @@ _LATER = 900.0
 """ntfy gives no Retry-After: its limits by the day fill up again slowly."""
 
 
-def render(message: Message) -> Request:
-    """The message as JSON, without its topic."""
+def render(message: Message, *, charts: bool = False) -> Request:
+    """The message as JSON, without its topic. `charts`: phones fetch its picture by its link."""
     text = fitted(message, push_text, lambda made: utf8(made) <= _MESSAGE, _LINES)
     content: dict[str, Any] = {
         "title": cut(headline(message), _TITLE, measure=utf8),
@@ -53,6 +54,8 @@ def render(message: Message) -> Request:
     if message.ack_url:  # a tap opens one link only
         links = (("Acknowledge", message.ack_url), ("Runbook", message.runbook))
         content["actions"] = [{"action": "view", "label": name, "url": url} for name, url in links if url]
+    if charts and message.chart_url:
+        content |= {"attach": message.chart_url, "filename": NAME}
     return _request(message, content)
 
 

@@ -1,8 +1,10 @@
 """Pushover's messages and answers, for the kind `push`. Pure.
 
-pushover.net/api: "Limitations", "Message Priority", "Being Friendly to our API". Texts are sent without HTML.
+pushover.net/api: "Limitations", "Message Priority", "Being Friendly to our API", "Attachments" (one
+image of 5 MB at the most). Texts are sent without HTML.
 """
 
+import base64
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,6 +13,7 @@ from urllib.parse import urlencode
 
 from pydantic import SecretStr
 
+from shared.channels._chart import captioned, picture
 from shared.channels._classify import bounded
 from shared.channels._filled import FORM
 from shared.channels._kind import Misconfigured, Reply, Request, needed
@@ -39,8 +42,13 @@ _CALM: Mapping[EventKind, int] = {
 _EMERGENCY = 2
 
 
-def render(message: Message, repeat: tuple[int, int] | None) -> Request:
-    """The message as a form. `repeat`: seconds between rings, and until it gives up; then critical is an emergency."""
+def render(message: Message, repeat: tuple[int, int] | None, zone: str) -> Request:
+    """The message as a form, with its chart's times in `zone`.
+
+    `repeat`: seconds between rings, and until it gives up; then critical is an emergency.
+    """
+    chart = picture(message, zone)
+    message = captioned(message, chart)
     priority = _CALM.get(message.event, _PRIORITIES[message.telling.severity])
     form = {
         "title": cut(headline(message), _TITLE),
@@ -54,6 +62,8 @@ def render(message: Message, repeat: tuple[int, int] | None) -> Request:
     for name, url in links:
         if 0 < len(url) <= _URL and "url" not in form:
             form |= {"url": url, "url_title": name}
+    if chart is not None:
+        form |= {"attachment_base64": base64.b64encode(chart.png).decode(), "attachment_type": "image/png"}
     return _request(message, form)
 
 

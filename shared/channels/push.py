@@ -24,19 +24,24 @@ SECRETS = ("token", "topic", "user")
 HOSTS: tuple[str, ...] = ()
 """An ntfy server may be anywhere; Pushover's messages name their one host themselves."""
 SPACING_MS = 1000
-MAX_BYTES = 16 * 1024
+MAX_BYTES = 300_000
+"""Of which a chart is most; Pushover takes images of 5 MB."""
 EDIT_METHOD = ""
 
 _SERVERS = {"ntfy": "https://ntfy.sh", "pushover": "https://api.pushover.net"}
 
 
 class Settings(ChannelSettings):
-    """`provider` says whose app is on the phones. The emergency settings are Pushover's alone."""
+    """`provider` says whose app is on the phones. The emergency settings are Pushover's alone.
+
+    `charts`: ntfy's phones can fetch pictures from Tocsin's public address; Pushover gets them with the message.
+    """
 
     provider: Literal["ntfy", "pushover"] = "ntfy"
     server: str = Field(
         "", pattern=r"^(https?://[^/\s]+)?$", description="https:// and a host, without a path"
     )
+    charts: bool = False
     emergency: bool = False
     retry_seconds: int = Field(60, ge=30, le=10_800)
     expire_seconds: int = Field(1800, ge=30, le=10_800)
@@ -56,9 +61,9 @@ def recipients(settings: Settings) -> tuple[str, ...]:
 def render(message: Message, channel: Channel, settings: Settings, recipient: str) -> Request:
     """Title, text, how loud it rings, and the link that a tap opens."""
     if settings.provider == "ntfy":
-        return _ntfy.render(message)
+        return _ntfy.render(message, charts=settings.charts)
     repeat = (settings.retry_seconds, settings.expire_seconds) if settings.emergency else None
-    return _pushover.render(message, repeat)
+    return _pushover.render(message, repeat, channel.timezone)
 
 
 def plain(message: Message, channel: Channel, settings: Settings, recipient: str) -> Request:

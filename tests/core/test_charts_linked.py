@@ -4,7 +4,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
+from knative.local.inbox._app import Inbox
 from shared import ack_links
 from shared.ack_links import BadLink, Named, OldLink
 from shared.channels import load_kind
@@ -96,6 +98,25 @@ def test_teams_shows_the_picture_in_its_card() -> None:
     (picture,) = [one for one in payload["attachments"][0]["content"]["body"] if one["type"] == "Image"]
     assert picture["url"] == LINK
     assert picture["altText"].endswith("last 109; threshold > 90")
+    inbox = TestClient(Inbox().app)
+    assert inbox.post("/workflows/ops/triggers/manual/paths/invoke", json=payload).status_code == 202
+    assert f'<img class="chart" src="{LINK}" alt="Chart of usage' in inbox.get("/").text
+
+
+def test_ntfys_phones_fetch_the_picture_and_its_plain_form_has_none() -> None:
+    module, channel = load_kind("push"), Channel(name="ops", kind="push")
+    settings = module.Settings.model_validate({"charts": True})
+    message = message_of(drawn(), chart_url=LINK)
+    payload = payload_of(module.render(message, channel, settings, ""))
+    assert (payload["attach"], payload["filename"]) == (LINK, "chart.png")
+    assert REFUSES["push"](payload) == []
+    bare = module.plain(message, channel, settings, "")
+    assert bare is not None
+    assert b"attach" not in bare.body
+    for url, charts in ((LINK, False), ("", True)):
+        given = module.Settings.model_validate({"charts": charts})
+        made = module.render(message_of(drawn(), chart_url=url), channel, given, "")
+        assert b"attach" not in made.body
 
 
 @pytest.mark.parametrize("kind", ["pagerduty", "slack", "teams"])

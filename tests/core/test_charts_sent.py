@@ -123,6 +123,24 @@ def test_telegram_gets_a_photo_with_the_message_below_it(inbox: TestClient) -> N
     assert "no photo" in inbox.post("/bot1:x/sendPhoto", files=form).text
 
 
+def test_pushover_gets_the_picture_beside_the_text(inbox: TestClient) -> None:
+    module = load_kind("push")
+    settings = module.Settings.model_validate({"provider": "pushover"})
+    request = module.render(told(), CHANNEL, settings, "")
+    payload = payload_of(request)
+    assert payload["attachment_type"] == "image/png"
+    assert base64.b64decode(payload["attachment_base64"]).startswith(PNG)
+    assert REFUSES["push"](payload) + LIVE["push"](payload) == []
+    assert len(request.body) <= module.MAX_BYTES
+    bare = module.plain(told(), CHANNEL, settings, "")
+    assert bare is not None
+    assert b"attachment" not in bare.body
+
+    keys = {"token": "t" * 30, "user": "u" * 30}
+    assert inbox.post("/1/messages.json", data={**payload, **keys}).json()["status"] == 1
+    assert 'src="data:image/png;base64,iVBOR' in inbox.get("/").text
+
+
 @pytest.mark.parametrize("kind", ["discord", "telegram", "email"])
 def test_of_several_alerts_it_is_said_which_one_is_drawn(kind: str) -> None:
     named = "url=https://demo-0.example · usage"

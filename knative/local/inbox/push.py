@@ -97,6 +97,7 @@ def view(message: Message) -> dict[str, Any]:
         "provider": content["provider"],
         "title": str(content.get("title") or ""),
         "text": text,
+        "picture": _picture(content),
         "attached": content["provider"] == "ntfy" and len(text.encode()) > LONGEST_NTFY,
         "pictures": " ".join(_EMOJI[tag] for tag in tags if tag in _EMOJI),
         "tags": ", ".join(tag for tag in tags if tag not in _EMOJI),
@@ -104,6 +105,14 @@ def view(message: Message) -> dict[str, Any]:
         "repeats": f"again every {content['retry']} s for {content['expire']} s" if priority == "2" else "",
         "links": [(text, href) for text, href in _links(content) if href.startswith(("http://", "https://"))],
     }
+
+
+def _picture(content: dict[str, Any]) -> str:
+    """Pushover's image as a data URL, or the link by which ntfy's app fetches one."""
+    encoded, link = str(content.get("attachment_base64") or ""), str(content.get("attach") or "")
+    if encoded.replace("+", "").replace("/", "").rstrip("=").isalnum():
+        return f"data:image/png;base64,{encoded}"
+    return link if link.startswith(("http://", "https://")) else ""
 
 
 def _links(content: dict[str, Any]) -> list[tuple[str, str]]:

@@ -88,6 +88,8 @@ def _element(item: dict[str, Any]) -> dict[str, Any]:
         style = str(item.get("style") or "default")
         inner = [_element(e) for e in item.get("items") or [] if isinstance(e, dict)]
         return {"type": kind, "style": style if style in _STYLES else "default", "items": inner}
+    if kind == "Image":
+        return {"type": kind, "url": _web(item.get("url")), "alt": str(item.get("altText") or "image")}
     return {"type": "other", "name": kind, "json": json.dumps(item, indent=2, ensure_ascii=False)}
 
 
