@@ -1,10 +1,12 @@
 """A series and what is told about it, slot by slot: decide and announce as the evaluator calls them."""
 
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from shared.announce import Announcement, announce
 from shared.decide import close, decide
-from shared.model import EventKind, Phase, Reading, SeriesState
+from shared.model import EventKind, Notification, Phase, Reading, SeriesState
 from shared.policy import AnnouncePolicy, DecidePolicy
 from tests.support.series import EPOCH, STEP
 
@@ -79,3 +81,30 @@ class Told:
         if self.state.phase is not Phase.FIRING:
             return self.state.announced == 0
         return self.state.announced_alert == self.state.alert_id and self.state.level <= self.state.announced
+
+
+def opened_and_resolved(
+    told: Iterable[Notification], hushed: Collection[int], cooldowns: Mapping[int, int]
+) -> tuple[set[str], Counter[str]]:
+    """The alerts that were told as open and as over, after checking that each was told as open first and not twice,
+    that none was told in the slots that are `hushed`, and no firing of a series in the cooldown of another one
+    (`cooldowns`: slot → seconds)."""
+    opened: set[str] = set()
+    resolved: Counter[str] = Counter()
+    fired: Counter[str] = Counter()
+    free: dict[str, int] = {}
+    for one in told:
+        assert one.event is EventKind.ACKNOWLEDGED or one.slot not in hushed
+        for alert in one.alerts:
+            flaps = alert.event is EventKind.FLAPPING
+            if alert.event is EventKind.RESOLVED or (flaps and alert.resolved_at):
+                assert flaps or alert.id in opened, "resolved before it was told"
+                resolved[alert.id] += 1
+            elif flaps or alert.event is EventKind.FIRING:
+                assert flaps or one.slot >= free.get(alert.series_id, 0)
+                opened.add(alert.id)
+                fired[alert.id] += not flaps
+                free[alert.series_id] = one.slot + cooldowns[one.slot] * 1000
+    assert max(resolved.values(), default=1) == 1
+    assert max(fired.values(), default=0) <= 1
+    return opened, resolved
