@@ -87,12 +87,17 @@ def _guarded(
 
 def _register(name: str, serve: FrameworkHandler) -> FrameworkHandler:
     if flask.has_app_context():  # the framework runs the module inside the app that will serve it
-        _refuse_wrong_settings()
-        _log_json(name)
+        prepare(name)
         for route in ("/health/liveness", "/health/readiness"):
             flask.current_app.add_url_rule(route, endpoint=route, view_func=_healthy, methods=["GET"])
     registered: FrameworkHandler = functions_framework.http(serve)
     return registered
+
+
+def prepare(name: str) -> None:
+    """What the process of function `name` needs before its first request: settings that can be used, and JSON logs."""
+    _refuse_wrong_settings()
+    _log_json(name)
 
 
 def _refuse_wrong_settings() -> None:
@@ -124,5 +129,5 @@ def _log_json(function: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(os.environ.get("TOCSIN_LOG_LEVEL", "INFO"))
     # httpx logs whole URLs at INFO, and a channel's URL is its secret.
-    for noisy in ("httpx", "httpcore", "urllib3", "alembic"):
+    for noisy in ("httpx", "httpcore", "urllib3", "alembic", "mcp"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

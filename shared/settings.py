@@ -50,6 +50,11 @@ class Settings(BaseSettings):
     allowed_hosts: str = Field(
         "", description="hosts channels may call beyond their vendors', comma separated"
     )
+    mcp_auth: Literal["tokens", "none"] = Field(
+        "tokens", description="who may use the MCP server; none: everybody on this machine, and nobody else"
+    )
+    mcp_tokens_file: Path | None = Field(None, description="YAML file with the tokens of the MCP server")
+    mcp_hosts: str = Field("", description="host names that the MCP server answers to, comma separated")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     write_url: str = Field("", description="line protocol endpoint the monitor functions write to")
     monitor_urls: str = Field(

@@ -49,6 +49,13 @@ class Wiring:
         """The wall clock, epoch milliseconds: for edges that have no slot and no database at hand."""
         return time.time_ns() // 1_000_000
 
+    def of_tenant(self, tenant: str) -> "Wiring":
+        """The same ports for another tenant, closed with this wiring."""
+        if tenant == self.settings.tenant:
+            return self
+        theirs = self.settings.model_copy(update={"tenant": tenant})
+        return self._once(f"tenant {tenant}", lambda: Wiring(theirs, self._environ))
+
     @property
     def store(self) -> "Store":
         """The database. SQLite migrates itself here; MySQL must have been migrated before."""

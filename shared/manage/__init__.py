@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from shared.manage.deliveries import retry_deliveries as retry_deliveries
     from shared.manage.demo import Seeded as Seeded
     from shared.manage.demo import seed_demo as seed_demo
+    from shared.manage.describing import FieldSeen as FieldSeen
+    from shared.manage.describing import MonitorDescribed as MonitorDescribed
+    from shared.manage.describing import describe_monitor as describe_monitor
     from shared.manage.drafts import RuleChanges as RuleChanges
     from shared.manage.drafts import RuleDraft as RuleDraft
     from shared.manage.drafts import changes_of_rule as changes_of_rule
@@ -57,6 +60,7 @@ if TYPE_CHECKING:
     from shared.manage.monitors import discover_monitors as discover_monitors
     from shared.manage.monitors import get_monitor as get_monitor
     from shared.manage.monitors import list_monitors as list_monitors
+    from shared.manage.once import create_rule_once as create_rule_once
     from shared.manage.ports import Ports as Ports
     from shared.manage.rules import RuleDetail as RuleDetail
     from shared.manage.rules import RuleItem as RuleItem
@@ -102,6 +106,7 @@ _HOMES = {
         "list_deliveries",
         "retry_deliveries",
     ),
+    "shared.manage.describing": ("FieldSeen", "MonitorDescribed", "describe_monitor"),
     "shared.manage.demo": ("Seeded", "seed_demo"),
     "shared.manage.drafts": ("RuleChanges", "RuleDraft", "changes_of_rule", "draft_rule"),
     "shared.manage.explain": ("Explained", "SeriesStanding", "explain_rule"),
@@ -122,6 +127,7 @@ _HOMES = {
         "get_monitor",
         "list_monitors",
     ),
+    "shared.manage.once": ("create_rule_once",),
     "shared.manage.ports": ("Ports",),
     "shared.manage.rules": (
         "RuleDetail",

@@ -56,16 +56,21 @@ def create_rule(ports: Ports, draft: RuleDraft, *, actor: str, now: Millis) -> R
 
     Raises InvalidInput for anything that can't be used, NotFound for a monitor that is not there.
     """
-    condition, severity = conditions.canonical(draft.condition), checks.severity_of(draft.severity)
-    names = channels.checked_names(ports.channels, draft.channels)
 
     def work(tx: Tx) -> RuleWritten:
-        monitor = _monitor(tx, draft.monitor, draft.selector)
-        rule = draft.rule(condition, severity, names, monitor.id if monitor else None)
-        warnings = _warnings(tx, ports, rule, monitor)
-        return RuleWritten(insert(tx, rule, actor, now), warnings)
+        made = drafted(tx, ports, draft)
+        return RuleWritten(insert(tx, made.rule, actor, now), made.warnings)
 
     return ports.store.write(work)
+
+
+def drafted(tx: Tx, ports: Ports, draft: RuleDraft) -> RuleWritten:
+    """The rule that a draft means, checked and not stored. Raises as `create_rule`."""
+    condition, severity = conditions.canonical(draft.condition), checks.severity_of(draft.severity)
+    names = channels.checked_names(ports.channels, draft.channels)
+    monitor = _monitor(tx, draft.monitor, draft.selector)
+    rule = draft.rule(condition, severity, names, monitor.id if monitor else None)
+    return RuleWritten(rule, _warnings(tx, ports, rule, monitor))
 
 
 def insert(tx: Tx, rule: Rule, actor: str, now: Millis) -> Rule:
@@ -185,7 +190,7 @@ def list_rules(
             )
             for rule in page.items
         ]
-        return Page(tuple(items), page.cursor)
+        return Page(tuple(items), page.cursor, page.total)
 
     return ports.store.read(work)
 

@@ -87,7 +87,9 @@ def list_silences(
     def work(tx: Tx) -> Page[SilenceItem]:
         page = silences.page(tx, over=state == "expired", now=now, limit=limit, cursor=cursor)
         items = _items(tx, page.items, now)
-        return Page(tuple(item for item in items if state in ("", item.state)), page.cursor)
+        kept = tuple(item for item in items if state in ("", item.state))
+        # Which of those that are not over are active is known for this page only.
+        return Page(kept, page.cursor, page.total if state in ("", "expired") else None)
 
     return ports.store.read(work)
 

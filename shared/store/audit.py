@@ -58,6 +58,13 @@ def record_alike(
     )
 
 
+def first(tx: Tx, about: str) -> AuditRow | None:
+    """The oldest change of one object: how it was made."""
+    query = select(*_COLUMNS).where(audit.c.tenant == tx.tenant, audit.c.object == about)
+    row = tx.conn.execute(query.order_by(audit.c.at, audit.c.id).limit(1)).one_or_none()
+    return None if row is None else AuditRow(*row)
+
+
 def page(tx: Tx, *, about: str = "", limit: int = 100, cursor: str = "") -> Page[AuditRow]:
     """Changes, newest first, optionally only those of one object."""
     query = select(*_COLUMNS).where(audit.c.tenant == tx.tenant)

@@ -150,7 +150,7 @@ def alerts_page(
     if until is not None:
         query = query.where(alerts.c.fired_at < until)
     rows, more = managed.page(tx, query, (alerts.c.fired_at, alerts.c.id), limit, cursor, newest_first=True)
-    return Page(tuple(AlertRow(*row) for row in rows), more)
+    return Page(tuple(AlertRow(*row) for row in rows), more, managed.total(tx, query))
 
 
 def alert(tx: Tx, wanted: str) -> AlertRow:
@@ -245,7 +245,7 @@ def deliveries_page(
         )
         query = query.where(table.notification_id.in_(told))
     rows, more = managed.page(tx, query, (table.created_at, table.id), limit, cursor, newest_first=True)
-    return Page(tuple(DeliveryRow(*row) for row in rows), more)
+    return Page(tuple(DeliveryRow(*row) for row in rows), more, managed.total(tx, query))
 
 
 def delivery(tx: Tx, wanted: str) -> DeliveryRow:

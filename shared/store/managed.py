@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Row, Select, Table, and_, func, or_, select, update
+from sqlalchemy import Column, ColumnElement, Row, Select, Table, and_, func, literal, or_, select, update
 
 from shared.errors import Conflict, InvalidInput, NotFound
 from shared.model import Millis
@@ -20,15 +20,18 @@ from shared.store.engine import Tx
 T = TypeVar("T")
 
 MAX_PAGE = 500
+COUNTED = 1_000
+"""Counting stops here: nobody reads so many rows, and a page must not cost more because a table is long."""
 _NAMES_COMPARED = 5_000
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Some rows, and where to go on: `cursor` is empty on the last page."""
+    """Some rows, and where to go on: `cursor` is empty on the last page. `total` counts all pages, up to `COUNTED`."""
 
     items: tuple[T, ...]
     cursor: str = ""
+    total: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +169,12 @@ def page(
         return rows, ""
     last = rows[limit - 1]
     return rows[:limit], f"{getattr(last, at.name)}.{getattr(last, key.name)}"
+
+
+def total(tx: Tx, query: Select[Any]) -> int:
+    """How many rows a query has, or `COUNTED` when there are so many or more."""
+    some = query.with_only_columns(literal(1).label("one")).limit(COUNTED).subquery()
+    return tx.conn.execute(select(func.count()).select_from(some)).scalar_one()
 
 
 def _read_cursor(cursor: str) -> tuple[int, str]:

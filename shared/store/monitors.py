@@ -53,7 +53,7 @@ def page(tx: Tx, *, kind: str = "", words: str = "", limit: int = 100, cursor: s
         )
         query = query.where(either)
     rows, more = managed.page(tx, query, (monitors.c.created_at, monitors.c.id), limit, cursor)
-    return Page(tuple(_monitor(row) for row in rows), more)
+    return Page(tuple(_monitor(row) for row in rows), more, managed.total(tx, query))
 
 
 def update(tx: Tx, monitor: Monitor, expected: int, now: Millis) -> Monitor:

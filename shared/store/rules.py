@@ -56,7 +56,7 @@ def page(
         either = managed.containing(rules.c.title, words) | managed.containing(rules.c.description, words)
         query = query.where(either)
     rows, more = managed.page(tx, query, (rules.c.created_at, rules.c.id), limit, cursor)
-    return Page(tuple(_rule(row) for row in rows), more)
+    return Page(tuple(_rule(row) for row in rows), more, managed.total(tx, query))
 
 
 def update(tx: Tx, rule: Rule, expected: int, now: Millis) -> Rule:

@@ -93,7 +93,7 @@ def page(
         query = query.where(~lasts if over else lasts)
     order = (silences.c.created_at, silences.c.id)
     rows, more = managed.page(tx, query, order, limit, cursor, newest_first=True)
-    return Page(tuple(SilenceRow(*row) for row in rows), more)
+    return Page(tuple(SilenceRow(*row) for row in rows), more, managed.total(tx, query))
 
 
 def end(tx: Tx, silence_id: str, now: Millis) -> None:

@@ -1,0 +1,235 @@
+"""Tools about rules: saying what people want to be told, changing it, and seeing how it does."""
+
+from collections.abc import Collection, Mapping
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from shared import manage
+from shared.conversation import cursors, rule_shapes
+from shared.conversation.access import Scope
+from shared.conversation.arguments import Condition, Cursor, Labels, LeastSeverity, Limit, RuleId, Severity
+from shared.conversation.rule_shapes import (
+    CLEARED,
+    Change,
+    Channels,
+    Clearable,
+    Cooldown,
+    Group,
+    OnSelector,
+    Repeat,
+    RuleChanged,
+    RuleDeleted,
+    RulePage,
+    RuleStanding,
+    RuleWritten,
+    Runbook,
+    Text,
+    Title,
+)
+from shared.conversation.tooling import Call, tool
+from shared.errors import InvalidInput
+from shared.model import Rule
+
+
+@tool("Create an alert rule", Scope.WRITE, idempotent=True)
+def create_alert_rule(
+    call: Call,
+    title: Title,
+    condition: Condition,
+    monitor_id: Annotated[
+        str | None,
+        Field(max_length=200, description="Id of the monitor (mon_…), or its name: list_monitors has them."),
+    ] = None,
+    severity: Annotated[Severity, Field(description="How bad it is.")] = "warning",
+    description: Text = None,
+    channels: Channels = None,
+    cooldown_seconds: Cooldown = None,
+    repeat_seconds: Repeat = None,
+    group_seconds: Group = None,
+    labels: Labels = None,
+    runbook_url: Runbook = None,
+    enabled: Annotated[bool, Field(description="false: it is stored and not evaluated.")] = True,
+    selector: OnSelector = None,
+    idempotency_key: Annotated[
+        str | None,
+        Field(
+            max_length=200, description="Any text of yours: asked again with it, the first rule is returned."
+        ),
+    ] = None,
+) -> RuleWritten:
+    """Make a rule: when the condition holds for a series of the monitor, people are told. Use it when somebody wants to
+    be told of something; try the condition with preview_alert_rule first. To change a rule use update_alert_rule: two
+    rules on the same thing tell people twice. The very same rule again within a minute returns the first."""
+    given = {
+        "title": title,
+        "condition": condition,
+        "monitor": monitor_id,
+        "selector": selector,
+        "severity": severity,
+        "description": description,
+        "channels": channels,
+        "cooldown_seconds": cooldown_seconds,
+        "repeat_seconds": repeat_seconds,
+        "group_seconds": group_seconds,
+        "labels": labels,
+        "runbook_url": runbook_url,
+        "enabled": enabled,
+    }
+    draft = manage.draft_rule({name: value for name, value in given.items() if value is not None})
+    made, known = manage.create_rule_once(
+        call.ports, draft, key=idempotency_key or "", actor=call.actor, now=call.now
+    )
+    return RuleWritten(
+        rule=rule_shapes.rule(manage.get_rule(call.ports, made.rule.id)),
+        deduplicated=known or None,
+        warnings=list(made.warnings) or None,
+    )
+
+
+@tool("List alert rules", Scope.READ)
+def list_alert_rules(
+    call: Call,
+    query: Annotated[str | None, Field(max_length=200, description="Words in title or description.")] = None,
+    monitor_id: Annotated[
+        str | None, Field(max_length=200, description="Only on this monitor (id or name).")
+    ] = None,
+    severity: LeastSeverity = None,
+    enabled: Annotated[
+        bool | None, Field(description="Only those that are evaluated, or that are not.")
+    ] = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+) -> RulePage:
+    """Every rule with its condition in words and how it does: firing, in order, without data, or broken and why. Use it
+    to find a rule_id, and for "what do we watch?". For what fires or fired use list_alerts."""
+    filters = {"query": query, "monitor": monitor_id, "severity": severity, "enabled": enabled}
+    page = manage.list_rules(
+        call.ports,
+        enabled=enabled,
+        monitor=monitor_id or "",
+        severity=severity,
+        words=query or "",
+        limit=limit,
+        cursor=cursors.opened(cursor, call.tenant, "list_alert_rules", filters),
+    )
+    empty = "No rule matches; leave a filter out." if any(filters.values()) else "There are no rules yet."
+    return RulePage(
+        items=[
+            rule_shapes.standing(one.rule, one.condition_text, one.monitor_name, one.standing, one.doubts)
+            for one in page.items
+        ],
+        total=page.total,
+        next_cursor=cursors.sealed(page.cursor, call.tenant, "list_alert_rules", filters),
+        hint=None if page.items else empty,
+    )
+
+
+@tool("Get an alert rule", Scope.READ)
+def get_alert_rule(call: Call, rule_id: RuleId) -> RuleStanding:
+    """Everything about one rule, with its version and how it does. Use it before update_alert_rule. For why it fires,
+    or doesn't, use explain_alert_rule."""
+    one = manage.get_rule(call.ports, rule_id)
+    name = one.monitor.name if one.monitor else ""
+    found = rule_shapes.standing(one.rule, one.condition_text, name, one.standing, one.doubts)
+    return found.model_copy(update={"told_on": list(one.told)})
+
+
+@tool("Change an alert rule", Scope.WRITE, destructive=True, idempotent=True)
+def update_alert_rule(
+    call: Call,
+    rule_id: RuleId,
+    title: Annotated[str | None, Field(max_length=200, description="What people see.")] = None,
+    condition: Annotated[Condition | None, Field()] = None,
+    severity: Annotated[Severity | None, Field(description="How bad it is.")] = None,
+    description: Text = None,
+    channels: Channels = None,
+    cooldown_seconds: Cooldown = None,
+    repeat_seconds: Repeat = None,
+    group_seconds: Group = None,
+    labels: Labels = None,
+    runbook_url: Runbook = None,
+    enabled: Annotated[
+        bool | None, Field(description="false stops it, and its alerts close; true evaluates it.")
+    ] = None,
+    monitor_id: Annotated[
+        str | None, Field(max_length=200, description="Another monitor (id or name).")
+    ] = None,
+    selector: OnSelector = None,
+    clear: Annotated[
+        list[Clearable] | None,
+        Field(description="Fields to empty; without channels the default ones are told."),
+    ] = None,
+    version: Annotated[
+        int | None,
+        Field(ge=1, description="The version that you saw: refused, if somebody changed it since."),
+    ] = None,
+) -> RuleChanged:
+    """Change only what is given of a rule; the rest stays. Use it for thresholds, severity, channels, and to stop a
+    rule (enabled false). What fires goes on under a new condition. It says what is different now."""
+    given = {
+        "title": title,
+        "condition": condition,
+        "severity": severity,
+        "description": description,
+        "channels": channels,
+        "cooldown_seconds": cooldown_seconds,
+        "repeat_seconds": repeat_seconds,
+        "group_seconds": group_seconds,
+        "labels": labels,
+        "runbook_url": runbook_url,
+        "enabled": enabled,
+        "monitor": monitor_id,
+        "selector": selector,
+    }
+    changes = manage.changes_of_rule(_changes(given, clear or ()))
+    before = manage.get_rule(call.ports, rule_id).rule
+    expected = before.version if version is None else version
+    written = manage.update_rule(
+        call.ports, before.id, changes, actor=call.actor, now=call.now, version=expected
+    )
+    return RuleChanged(
+        rule=rule_shapes.rule(manage.get_rule(call.ports, before.id)),
+        changed=_different(before, written.rule),
+        warnings=list(written.warnings) or None,
+    )
+
+
+def _changes(given: Mapping[str, Any], clear: Collection[Clearable]) -> dict[str, Any]:
+    """What is given, and what is emptied. Raises InvalidInput for a field that is both."""
+    changes = {name: value for name, value in given.items() if value is not None}
+    for name in clear:
+        if name in changes:
+            raise InvalidInput("clear", name, f"{name} is given, too", "Either set it or clear it")
+        changes[name] = CLEARED[name]
+    return changes
+
+
+def _different(before: Rule, after: Rule) -> list[Change]:
+    old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
+    names = [name for name in new if new[name] != old[name] and name not in ("version", "updated_at")]
+    return [Change(field=name, old=old[name], new=new[name]) for name in names]
+
+
+@tool("Delete an alert rule", Scope.DELETE, destructive=True, idempotent=True)
+def delete_alert_rule(
+    call: Call,
+    rule_id: RuleId,
+    confirm_title: Annotated[
+        str | None,
+        Field(max_length=200, description="The rule's title, exactly: it shows that this one is meant."),
+    ] = None,
+) -> RuleDeleted:
+    """Delete a rule; what fires of it closes, and people are told so. Use it only when a person asks for it and knows
+    which rule. To stop a rule for a while use update_alert_rule with enabled false, or silence_alerts."""
+    found = manage.get_rule(call.ports, rule_id)
+    rule = found.rule
+    if confirm_title is None or confirm_title.strip() != rule.title:
+        raise InvalidInput(
+            "confirm_title",
+            confirm_title,
+            "it must be the title of the rule that is deleted",
+            f"Ask the person; then call delete_alert_rule with rule_id {rule.id} and its title, from get_alert_rule",
+        )
+    manage.delete_rule(call.ports, rule.id, actor=call.actor, now=call.now, version=rule.version)
+    return RuleDeleted(deleted=rule_shapes.rule(found))
