@@ -99,7 +99,7 @@ def test_teams_shows_the_picture_in_its_card() -> None:
     assert picture["url"] == LINK
     assert picture["altText"].endswith("last 109; threshold > 90")
     inbox = TestClient(Inbox().app)
-    assert inbox.post("/workflows/ops/triggers/manual/paths/invoke", json=payload).status_code == 202
+    assert inbox.post("/workflows/ops/triggers/manual/paths/invoke?sig=x", json=payload).status_code == 202
     assert f'<img class="chart" src="{LINK}" alt="Chart of usage' in inbox.get("/").text
 
 
