@@ -5,7 +5,7 @@ import threading
 import httpx
 import pytest
 import redis
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 
 from tests.support import servers
 from tests.support.sink import Reply, Sink
@@ -34,7 +34,7 @@ def test_a_mariadb_database_can_be_dropped_while_a_transaction_holds_it(mariadb:
         connection.execute(text("CREATE TABLE held (id INTEGER) ENGINE=InnoDB"))
         connection.execute(text("INSERT INTO held VALUES (1)"))
 
-    assert mariadb.query(f"SHOW DATABASES LIKE '{url.rpartition('/')[2]}'") == []
+    assert mariadb.query(f"SHOW DATABASES LIKE '{make_url(url).database}'") == []
     connection.invalidate()
     engine.dispose()
 
@@ -51,10 +51,10 @@ def test_a_database_is_used_again_without_what_was_left_in_it_unless_its_tables_
     mariadb: servers.MariaDB, left: str, again: bool
 ) -> None:
     with mariadb.migrated() as first:
-        mariadb.query(f"USE {first.rpartition('/')[2]}", left)
+        mariadb.query(f"USE {make_url(first).database}", left)
     with mariadb.migrated() as second:
         assert (second == first) == again
-        name = second.rpartition("/")[2]
+        name = make_url(second).database
         assert mariadb.query(f"SELECT COUNT(*) FROM {name}.forgotten") == [(0,)]
         assert mariadb.query(f"SELECT COUNT(title) FROM {name}.rules") == [(0,)]
 

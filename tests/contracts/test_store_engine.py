@@ -89,6 +89,14 @@ def test_a_file_that_is_no_database_is_unavailable_and_named(tmp_path: Path) -> 
     opened.close()
 
 
+def test_an_address_that_says_nothing_of_tls_is_connected_to(mariadb_url: str) -> None:
+    plain = mariadb_url.partition("?")[0]
+    assert plain != mariadb_url
+    opened = open_store(plain, "default")
+    assert opened.read(lambda tx: tx.now()) > 0
+    opened.close()
+
+
 def test_of_two_transactions_in_a_deadlock_both_pass_and_one_ran_twice(mariadb_url: str) -> None:
     store = store_with_tables(mariadb_url)
     store.write(lambda tx: tx.insert(rule_status, [{"rule_id": "rule_a"}, {"rule_id": "rule_b"}]))
