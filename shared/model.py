@@ -344,7 +344,10 @@ RejectionScope = Literal["payload", "channel", "recipient"]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one attempt came to: a closed set. `retry_after` in seconds; `provider_id` is the vendor's own id."""
+    """What one attempt came to: a closed set. `retry_after` in seconds; `provider_id` is the vendor's own id.
+
+    `moved_to`: the recipient is reached under this name now.
+    """
 
     kind: OutcomeKind
     reason: str = ""
@@ -354,6 +357,7 @@ class Outcome:
     provider_code: str = ""
     provider_id: str = ""
     excerpt: str = ""
+    moved_to: str = ""
 
 
 class MonitorRow(NamedTuple):

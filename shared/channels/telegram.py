@@ -8,6 +8,7 @@ import html
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -167,15 +168,17 @@ def classify(reply: Reply) -> Outcome:
         wait = given.get("retry_after")
         seconds = bounded(wait) if isinstance(wait, int | float) else outcome.retry_after
         return Outcome("retry", f"HTTP {status}", "payload", seconds, reply.status, "", "", outcome.excerpt)
-    scope, reason = _blame(status, words, given, outcome.scope)
+    moved = given.get("migrate_to_chat_id")
+    if isinstance(moved, int) and _CHAT.fullmatch(str(moved)):
+        reason = f"the group became a supergroup: put {moved} into chat_ids in its place"
+        return replace(
+            outcome, reason=reason, scope="recipient", provider_code=str(status), moved_to=str(moved)
+        )
+    scope, reason = _blame(status, words, outcome.scope)
     return Outcome("rejected", reason, scope, None, reply.status, str(status), "", outcome.excerpt)
 
 
-def _blame(
-    status: int, words: str, given: Mapping[str, Any], otherwise: RejectionScope
-) -> tuple[RejectionScope, str]:
-    if isinstance(moved := given.get("migrate_to_chat_id"), int):
-        return "recipient", f"the group became a supergroup: put {moved} into chat_ids in its place"
+def _blame(status: int, words: str, otherwise: RejectionScope) -> tuple[RejectionScope, str]:
     reason = f"Telegram says: {words}"
     if any(part in words for part in _NO_PHOTO):
         return "payload", reason  # without the chart it may be told

@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from pydantic import SecretStr
+
 from shared import ack_links
 from shared.channels._chart import to_draw
+from shared.channels._message import Message
 from shared.deliver.batches import Batch
 from shared.settings import Settings
 
@@ -38,6 +41,12 @@ def chart_url(batch: Batch, ports: Ports, zone: str) -> str:
     return ack_links.chart_url(
         ports.settings.public_url, ports.link_keys, _named(batch, ports, facts.id), zone
     )
+
+
+def hidden(message: Message) -> dict[str, SecretStr]:
+    """What of its links is a secret: whoever has one may use it, so what a vendor says may not bring it into a row."""
+    links = (("acknowledge link", message.ack_url), ("chart's link", message.chart_url))
+    return {name: SecretStr(url.rpartition("/")[2].removesuffix(".png")) for name, url in links if url}
 
 
 def _named(batch: Batch, ports: Ports, notification_id: str) -> ack_links.Named:

@@ -17,6 +17,7 @@ from shared.channels._message import build
 from shared.deliver import calls
 from shared.deliver.batches import Batch
 from shared.deliver.endings import closing, over
+from shared.deliver.links import hidden
 from shared.deliver.record import Recorder
 from shared.deliver.verdicts import Attempt, Verdict, judge, waiting
 from shared.deliver.wording import message_of, told_by
@@ -129,20 +130,11 @@ class Sending:
     def _attempt(
         self, batch: Batch, channel: Channel, secrets: Mapping[str, SecretStr], turn: Turn
     ) -> Attempt | None:
-        """The outcome of sending, as plain text when the vendor refused the rendered message."""
+        """The outcome of sending: to where the recipient moved, as plain text when the vendor refused the message."""
         kind, settings = load_kind(self.kind), self.ports.channels.settings(channel)
         may_repeat = batch.may_repeat and not kind.IDEMPOTENT
         message = message_of(batch, channel, self.ports, may_repeat=may_repeat)
-        # Whoever has a link may use it: what the vendor says may not bring it into a row or a log.
-        links = {"acknowledge link": message.ack_url, "chart's link": message.chart_url}
-        secrets = {
-            **secrets,
-            **{
-                name: SecretStr(url.rpartition("/")[2].removesuffix(".png"))
-                for name, url in links.items()
-                if url
-            },
-        }
+        secrets = {**secrets, **hidden(message)}
         recipient = batch.newest.recipient
         request = kind.render(message, channel, settings, recipient)
         time.sleep(turn.wait_ms / 1000)  # the channel's pace, a few seconds at the most
@@ -158,10 +150,16 @@ class Sending:
         started = time.monotonic()
         tried = batch.newest.attempts
         outcome, told_as = self._send(kind, request, settings, secrets, tried), ""
+        if outcome.moved_to:
+            told_as, recipient = outcome.reason, outcome.moved_to
+            request = kind.render(message, channel, settings, recipient)
+            outcome = self._send(kind, request, settings, secrets, tried)
         if outcome.kind == "rejected" and outcome.scope == "payload":
             bare = kind.plain(message, channel, settings, recipient)
             if bare is not None:
-                told_as = f"sent as plain text, because of {outcome.reason} {outcome.excerpt}".strip()
+                told_as = (
+                    f"{told_as} sent as plain text, because of {outcome.reason} {outcome.excerpt}".strip()
+                )
                 request, outcome = bare, self._send(kind, bare, settings, secrets, tried)
         return Attempt(
             outcome,
