@@ -185,7 +185,7 @@ class _Looking:
             self._trouble(group, words)
         with stage(self.report, "measure"):
             readings = measure(group, fetched.samples, stop, fetched.aggregated)
-            known.learn(fetched.raw_ms, readings.points_per_series())
+            known.learn(fetched.raw_ms, readings.points_per_series)
         self._looked(group, fetched, readings)
 
     def _count(self) -> None:

@@ -8,49 +8,41 @@ never splits a series, and the newest row by time is the latest whatever that ta
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.columns import Samples
-from shared.conditions import absent, condition_type
-from shared.conditions._cells import UNREADABLE, Cells, Status
-from shared.conditions._interface import Measured, Pairs
+from shared.conditions import absent
+from shared.conditions._cells import UNREADABLE, Status
 from shared.conditions._options import duration
 from shared.conditions._reduced import Aggregated
 from shared.conditions._sort import Sorted, joined, sort_rows
 from shared.model import Health, Millis, Reading
+from shared.pieces import Piece, fields_seen, measured
 from shared.plan import Batch, QueryGroup
 from shared.series import parse_series_key, series_id, series_key
 
 Ints = NDArray[np.int64]
-
-FEW = 8
-"""A batch that needs less than one in this many series aggregates over those alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """What one batch came to: its pairs that have data; pair i is of `target[i]` in cell `cell[i]` of the shape."""
-
-    batch: Batch
-    shape: Sorted
-    measured: Measured
-    target: Ints
-    cell: Ints
 
 
 class Readings:
     """All (rule, series) pairs of one group in one slot, in columns. Positions `i` index these columns."""
 
     def __init__(
-        self, group: QueryGroup, samples: Samples, pieces: Sequence[Piece], fields_seen: frozenset[str]
+        self,
+        group: QueryGroup,
+        pieces: Sequence[Piece],
+        fields_seen: frozenset[str],
+        points: int,
+        points_per_series: float,
     ) -> None:
-        """Use `measure`."""
-        self._group, self._samples, self._pieces = group, samples, pieces
-        self._fields_seen = fields_seen
+        """Use `measure`. The points themselves are not kept: there may be millions of them."""
+        self._group, self._pieces = group, pieces
+        self._fields_seen, self._points = fields_seen, points
+        self.points_per_series = points_per_series
+        """How many of the points that were read one by one a series has on average; 0 without any."""
         sizes = [len(piece.target) for piece in pieces]
         self._piece = np.repeat(np.arange(len(pieces)), sizes)
         self._start = np.concatenate(([0], np.cumsum(sizes, dtype=np.int64)))
@@ -186,11 +178,6 @@ class Readings:
         for i in positions:
             yield self.rule_id(i), self.key(i)
 
-    def points_per_series(self) -> float:
-        """How many of the points that were read one by one a series has on average; 0 without any."""
-        cells = [piece.shape.cells for piece in self._pieces]
-        return max((one.points / one.count for one in cells if one.count), default=0.0)
-
     def crowded(self, max_series: int) -> Mapping[str, int]:
         """Rules with more than `max_series` series here, with the count."""
         counts = self._series_by_rule
@@ -227,7 +214,7 @@ class Readings:
 
     def _no_data_reason(self, batch: Batch) -> str:
         lookback, measurement = duration(batch.lookback_ms / 1000), self._group.measurement
-        if not len(self._samples):
+        if not self._points:
             return f"no point in measurement {measurement!r} in the last {lookback}"
         unseen = [name for name in batch.fields if name not in self._fields_seen]
         if unseen:
@@ -245,39 +232,12 @@ def measure(
     must hold every point.
     """
     rows = joined(samples, aggregated) if aggregated else samples
-    pieces: list[Piece] = []
+    pieces, per_series = list[Piece](), 0.0
     for shape in group.shapes:
-        ordered = sort_rows(shape, rows, stop - group.lookback_ms, stop, aggregated)
-        pieces.extend(_measured(batch, ordered) for batch in shape.batches)
-    return Readings(group, rows, pieces, _fields_seen(samples, aggregated))
-
-
-def _fields_seen(samples: Samples, aggregated: Aggregated | None) -> frozenset[str]:
-    """The fields that any point has."""
-    seen = {name for name, column in samples.fields.items() if column.present.any()}
-    if aggregated is not None:
-        parts = set(np.unique(aggregated.partials.part).tolist())
-        seen.update(ask.field for ask, answered in aggregated.answers.items() if parts.intersection(answered))
-    return frozenset(seen)
-
-
-def _measured(batch: Batch, shape: Sorted) -> Piece:
-    row, cell = shape.pairs(batch.wheres)
-    cells, local = _needed(shape.cells, cell)
-    pairs = Pairs(row, local, batch.numbers, batch.texts)
-    measured = condition_type(batch.type).measure(batch.signature, pairs, cells)
-    with_data = measured.status != Status.ABSENT
-    if not with_data.all():
-        row, cell, measured = row[with_data], cell[with_data], measured.only(with_data)
-    return Piece(batch, shape, measured, batch.targets[row], cell)
-
-
-def _needed(cells: Cells, cell: Ints) -> tuple[Cells, Ints]:
-    """The cells to aggregate over: all of them, shared by all batches, unless this batch needs only a few."""
-    if len(cell) * FEW >= cells.count:
-        return cells, cell
-    wanted, local = np.unique(cell, return_inverse=True)
-    return cells.narrowed(wanted), local
+        ordered, cells = sort_rows(shape, rows, stop - group.lookback_ms, stop, aggregated)
+        pieces.extend(measured(batch, ordered, cells) for batch in shape.batches)
+        per_series = max(per_series, cells.points / max(cells.count, 1))
+    return Readings(group, pieces, fields_seen(samples, aggregated), len(rows), per_series)
 
 
 def _joined(parts: Sequence[Ints]) -> Ints:

@@ -15,7 +15,8 @@ from shared.columns import FieldColumn, Samples, TagColumn
 from shared.conditions._cells import UNREADABLE, Status
 from shared.model import Millis, Reading
 from shared.plan import QueryGroup
-from shared.readings import Piece, measure
+from shared.pieces import Piece
+from shared.readings import measure
 from shared.series import series_key
 
 Ints = NDArray[np.int64]

@@ -20,7 +20,7 @@ class Segments:
     """Rows of the cells that have any: segment i is `[starts[i], starts[i] + counts[i])`, belongs to `cells[i]`,
     and is sorted by time (ms)."""
 
-    cells: NDArray[np.int64]
+    cells: NDArray[np.int32]
     starts: NDArray[np.int64]
     counts: NDArray[np.int64]
     time: NDArray[np.int64]

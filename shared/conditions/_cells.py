@@ -19,6 +19,8 @@ from shared.plan import Ask
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Rows = NDArray[np.int32]
+"""Places of rows, or numbers of cells: half as large as other integers, and there are never 2 billion of them."""
 
 
 class Status(IntEnum):
@@ -64,8 +66,8 @@ class Cells:
     def __init__(
         self,
         fields: Mapping[str, FieldColumn],
-        rows: Ints,
-        cell: Ints,
+        rows: Rows,
+        cell: Rows,
         time: Ints,
         count: int,
         stop: int,
@@ -114,7 +116,7 @@ class Cells:
         column = self._column(field)
         usable = ~np.isnan(column.numbers)
         made, any_value = self._empty(column, window_ms, before_ms, usable)
-        inside = any_value & usable
+        inside = _narrow(any_value & usable)
         segments = _segments(self._cell[inside], self._time[inside], column.numbers[inside])
         with np.errstate(over="ignore", invalid="ignore"):
             values, enough = AGGREGATIONS[aggregation](segments)
@@ -138,7 +140,8 @@ class Cells:
         """An aggregate with time and status set and no values yet, and which rows have a value in the window."""
         stop = self.stop - before_ms
         inside = column.present & (self._time >= stop - window_ms) & (self._time < stop)
-        made = newest(self.count, self._cell[inside], self._time[inside], usable[inside], column.texts)
+        some = _narrow(inside)
+        made = newest(self.count, self._cell[some], self._time[some], usable[some], column.texts)
         return made, inside
 
     def _column(self, field: str) -> FieldColumn:
@@ -153,17 +156,22 @@ class Cells:
         return self._sorted[field]
 
 
-def _segments(cell: Ints, time: Ints, values: Floats) -> Segments:
+def _narrow(chosen: NDArray[np.bool_]) -> NDArray[np.bool_] | slice:
+    """The same choice; one of all rows as a slice, which copies nothing."""
+    return slice(None) if chosen.all() else chosen
+
+
+def _segments(cell: Rows, time: Ints, values: Floats) -> Segments:
     if not len(cell):
         nothing = np.zeros(0, np.int64)
-        return Segments(nothing, nothing, nothing, time, values)
+        return Segments(cell, nothing, nothing, time, values)
     starts = np.flatnonzero(np.concatenate(([True], cell[1:] != cell[:-1])))
     counts = np.diff(np.append(starts, len(cell)))
     return Segments(cell[starts], starts, counts, time, values)
 
 
 def newest(
-    count: int, cell: Ints, time: Ints, usable: NDArray[np.bool_], texts: tuple[str, ...]
+    count: int, cell: Rows, time: Ints, usable: NDArray[np.bool_], texts: tuple[str, ...]
 ) -> Aggregate:
     """An aggregate with time and status set and no values yet, from sorted rows that have any value.
 
@@ -178,16 +186,17 @@ def newest(
     return Aggregate(np.full(count, np.nan), np.full(count, -1, np.int32), at, status, texts)
 
 
-def narrowed(cell: Ints, wanted: Ints) -> tuple[Ints, Ints]:
+def narrowed(cell: Rows, wanted: Ints) -> tuple[Ints, Rows]:
     """Of sorted rows, the places of those in the wanted cells, and their cells numbered anew."""
-    begin = np.searchsorted(cell, wanted)
-    counts = np.searchsorted(cell, wanted, "right") - begin
-    new = np.repeat(np.arange(len(wanted)), counts)
+    alike = wanted.astype(cell.dtype)  # else all of the cells would be copied to be looked through
+    begin = np.searchsorted(cell, alike)
+    counts = np.searchsorted(cell, alike, "right") - begin
+    new = np.repeat(np.arange(len(wanted), dtype=np.int32), counts)
     place = np.arange(len(new)) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(begin, counts)
     return place, new
 
 
-def last_of_each(cell: Ints) -> Ints:
+def last_of_each(cell: Rows) -> Ints:
     """Positions of the last row of every cell, in sorted rows."""
     if not len(cell):
         return np.zeros(0, np.int64)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.columns import Partials
-from shared.conditions._cells import Aggregate, Status, last_of_each, narrowed, newest
+from shared.conditions._cells import Aggregate, Rows, Status, last_of_each, narrowed, newest
 from shared.plan import Ask
 
 Ints = NDArray[np.int64]
@@ -36,7 +36,7 @@ class Aggregated:
 class ReducedRows:
     """The store's rows in (cell, time) order. See `_cells.Reduced`."""
 
-    def __init__(self, aggregated: Aggregated, rows: Ints, cell: Ints) -> None:
+    def __init__(self, aggregated: Aggregated, rows: Rows, cell: Rows) -> None:
         """`rows` index the partials in (cell, time) order; `cell` is theirs."""
         self._aggregated, self._rows, self._cell = aggregated, rows, cell
 
@@ -62,7 +62,7 @@ class ReducedRows:
         made.values[:] = np.where(fine & finite, values, np.nan)
         return made
 
-    def _newest(self, ask: Ask, rows: Ints, cell: Ints, count: int) -> Aggregate:
+    def _newest(self, ask: Ask, rows: Rows, cell: Rows, count: int) -> Aggregate:
         """Time, status and the newest value of each cell, which is a text where texts are asked for."""
         partials = self._aggregated.partials
         there = partials.latest.present[rows]
@@ -77,13 +77,13 @@ class ReducedRows:
             made.values[cell[last]] = numbers[last]
         return made
 
-    def _value(self, aggregation: str, rows: Ints, cell: Ints, count: int) -> Floats:
+    def _value(self, aggregation: str, rows: Rows, cell: Rows, count: int) -> Floats:
         if aggregation == "avg":
             number = np.maximum(self._merged("count", rows, cell, count), 1)
             return self._merged("sum", rows, cell, count) / number
         return self._merged(aggregation, rows, cell, count)
 
-    def _merged(self, function: str, rows: Ints, cell: Ints, count: int) -> Floats:
+    def _merged(self, function: str, rows: Rows, cell: Rows, count: int) -> Floats:
         operation, first = _MERGED[function]
         values = self._aggregated.partials.numbers[function][rows]
         there = ~np.isnan(values)

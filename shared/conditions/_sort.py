@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.columns import Samples, TagColumn
-from shared.conditions._cells import Cells
+from shared.conditions._cells import Cells, Rows
 from shared.conditions._reduced import Aggregated, ReducedRows
 from shared.plan import Shape
 
 Ints = NDArray[np.int64]
+AnyInts = NDArray[np.int64] | NDArray[np.int32]
 
 _DIRECT = 1 << 22
 """Up to this many codes a plain table maps them; above it codes are numbered anew."""
@@ -25,11 +26,10 @@ _INT64 = 1 << 62
 
 @dataclass(frozen=True, slots=True)
 class Sorted:
-    """The cells of one shape. `first[w]` to `first[w + 1]` are the cells of where-set w; `sample[c]` is a row of the
-    samples that shows the tags of cell c."""
+    """How the cells of one shape lie. `first[w]` to `first[w + 1]` are the cells of where-set w; `sample[c]` is a row
+    of the samples that shows the tags of cell c."""
 
     key_tags: tuple[str, ...]
-    cells: Cells
     first: Ints
     sample: Ints
     columns: tuple[TagColumn, ...]
@@ -81,31 +81,33 @@ def joined(samples: Samples, aggregated: Aggregated) -> Samples:
 
 def sort_rows(
     shape: Shape, samples: Samples, start: int, stop: int, aggregated: Aggregated | None = None
-) -> Sorted:
-    """The cells of the shape, from the rows in `[start, stop)` that satisfy one of its filters.
+) -> tuple[Sorted, Cells]:
+    """The cells of the shape and how they lie, from the rows in `[start, stop)` that satisfy one of its filters.
 
     With `aggregated`, samples are what `joined` has made of both.
     """
-    rows = np.flatnonzero((samples.time >= start) & (samples.time < stop))
-    rows, where = _filtered(shape, samples, rows)
     columns = tuple(samples.tags[tag] for tag in shape.key_tags)
-    key, key_size = _joint_keys(columns, rows)
-    series = where * key_size + key
-    time = samples.time[rows]
-    order = _order(series, shape.where_count * key_size, time, start, stop)
-    rows, series, where, time = rows[order], series[order], where[order], time[order]
-    begins = np.diff(series, prepend=-1) != 0
+    inside = np.flatnonzero((samples.time >= start) & (samples.time < stop)).astype(np.int32)
+    rows, where = _filtered(shape, samples, inside)
+    del inside  # there may be a million rows: what is done with is let go
+    series, size = _series(where, shape.where_count, columns, rows)
+    order = _order(series, size, samples.time, rows, start, stop)
+    rows, series = rows[order], series[order]
+    begins = np.ones(len(series), np.bool_)
+    begins[1:] = series[1:] != series[:-1]
     firsts = np.flatnonzero(begins)
-    cell = np.cumsum(begins) - 1
-    first = np.searchsorted(where[firsts], np.arange(shape.where_count + 1))
-    cells = _cells(samples, rows, cell, time, len(firsts), stop, aggregated)
-    return Sorted(shape.key_tags, cells, first, rows[firsts], columns)
+    first = np.searchsorted(where[order[firsts]], np.arange(shape.where_count + 1))
+    del series, where, order
+    cell = np.cumsum(begins, dtype=np.int32)
+    cell -= 1
+    cells = _cells(samples, rows, cell, samples.time[rows], len(firsts), stop, aggregated)
+    return Sorted(shape.key_tags, first, rows[firsts].astype(np.int64), columns), cells
 
 
 def _cells(
     samples: Samples,
-    rows: Ints,
-    cell: Ints,
+    rows: Rows,
+    cell: Rows,
     time: Ints,
     count: int,
     stop: int,
@@ -119,26 +121,31 @@ def _cells(
     return Cells(samples.fields, rows[raw], cell[raw], time[raw], count, stop, reduced)
 
 
-def _order(series: Ints, size: int, time: Ints, start: int, stop: int) -> Ints:
+def _order(series: AnyInts, size: int, time: Ints, rows: Rows, start: int, stop: int) -> Ints:
     """The stable order by (series, time): among rows of one time the later row stays later."""
     span = stop - start
-    if size * span < _INT64:
-        return np.argsort(series * span + (time - start), kind="stable")
-    return np.lexsort((time, series))
+    if size * span >= _INT64:
+        return np.lexsort((time[rows], series))
+    both = series * np.int64(span)
+    both += time[rows]
+    both -= start
+    return np.argsort(both, kind="stable")
 
 
-def _filtered(shape: Shape, samples: Samples, rows: Ints) -> tuple[Ints, Ints]:
+def _filtered(shape: Shape, samples: Samples, rows: Rows) -> tuple[Rows, Rows]:
     """Rows and the where-set of each; a row that satisfies several where-sets comes once for each."""
     wanted = np.zeros(len(shape.combinations), np.int64)
-    code = np.zeros(len(rows), np.int64)
+    code: AnyInts = np.zeros(len(rows), np.int32)
     size = 1
     for number, tag in enumerate(shape.filter_tags):
         vocabulary, column = shape.vocabulary[tag], samples.tags[tag]
-        places = np.fromiter(map(vocabulary.get, column.values, repeat(-1)), np.int64, len(column.values))
+        places = np.fromiter(map(vocabulary.get, column.values, repeat(-1)), np.int32, len(column.values))
         here = places[column.codes[rows]]
-        rows, code, here = rows[here >= 0], code[here >= 0], here[here >= 0]
+        kept = here >= 0
+        if not kept.all():
+            rows, code, here = rows[kept], code[kept], here[kept]
         size = size * len(vocabulary)
-        code = code * len(vocabulary) + here
+        code = here if number == 0 else code * np.int64(len(vocabulary)) + here
         wanted = wanted * len(vocabulary) + shape.combinations[:, number]
         if size > _DIRECT:
             known, wanted = np.unique(wanted, return_inverse=True)
@@ -147,15 +154,23 @@ def _filtered(shape: Shape, samples: Samples, rows: Ints) -> tuple[Ints, Ints]:
             rows, code, size = rows[hit], place[hit], len(known)
     by_code = np.argsort(wanted, kind="stable")
     begin = np.searchsorted(wanted[by_code], np.arange(size + 1))
-    counts = np.diff(begin)[code]
-    owners = shape.combination_where[by_code]
-    if (counts == 1).all():
-        return rows, owners[begin[code]]
+    owners, several = shape.combination_where[by_code].astype(np.int32), np.diff(begin)
+    if (several == 1).all():
+        return rows, owners[begin[:-1]][code]
+    counts = several[code]
     offset = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
     return np.repeat(rows, counts), owners[np.repeat(begin[code], counts) + offset]
 
 
-def _joint_keys(columns: tuple[TagColumn, ...], rows: Ints) -> tuple[Ints, int]:
+def _series(where: Rows, where_count: int, columns: tuple[TagColumn, ...], rows: Rows) -> tuple[AnyInts, int]:
+    """One number per row for its where-set and key tags, and how many numbers there may be."""
+    if not columns:
+        return where, where_count
+    key, size = _joint_keys(columns, rows)
+    return where * np.int64(size) + key, where_count * size
+
+
+def _joint_keys(columns: tuple[TagColumn, ...], rows: Rows) -> tuple[AnyInts, int]:
     """One number per row for its key tags together, and how many numbers there may be."""
     joint, size = np.zeros(len(rows), np.int64), 1
     for column in columns:
