@@ -49,7 +49,8 @@ def _of_key(tx: Tx, wanted: Rule, key: str) -> Rule | None:
     if made is None:
         return None
     if managed.by_id(tx, rules.KIND, wanted.id) is None:
-        raise Conflict(f"the rule of this idempotency_key, {wanted.id}, was deleted since; take another key")
+        gone = f"the rule of this idempotency_key, {wanted.id}, was deleted since"
+        raise Conflict(f"{gone}; restore it, or take another key")
     if _content(json.loads(made.after or "{}")) != _content(wanted.model_dump(mode="json")):
         raise InvalidInput(
             "idempotency_key", key, f"it was used for another rule, {wanted.id}", "Take another"

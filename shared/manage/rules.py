@@ -70,7 +70,7 @@ def drafted(tx: Tx, ports: Ports, draft: RuleDraft) -> RuleWritten:
     names = channels.checked_names(ports.channels, draft.channels)
     monitor = _monitor(tx, draft.monitor, draft.selector)
     rule = draft.rule(condition, severity, names, monitor.id if monitor else None)
-    return RuleWritten(rule, _warnings(tx, ports, rule, monitor))
+    return RuleWritten(rule, warnings_of(tx, ports, rule, monitor))
 
 
 def insert(tx: Tx, rule: Rule, actor: str, now: Millis) -> Rule:
@@ -99,7 +99,7 @@ def update_rule(
         monitor = _place(tx, values)
         rule = checks.checked(Rule, values)
         expected = before.version if version is None else version
-        warnings = _warnings(tx, ports, rule, monitor)
+        warnings = warnings_of(tx, ports, rule, monitor)
         return RuleWritten(_write(tx, before, rule, expected, "rule.update", actor, now), warnings)
 
     return ports.store.write(work)
@@ -220,7 +220,8 @@ def _monitor(tx: Tx, monitor: str | None, selector: Selector | None) -> Monitor 
     return None if monitor is None else monitors.find(tx, monitor)
 
 
-def _warnings(tx: Tx, ports: Ports, rule: Rule, monitor: Monitor | None) -> tuple[str, ...]:
+def warnings_of(tx: Tx, ports: Ports, rule: Rule, monitor: Monitor | None) -> tuple[str, ...]:
+    """What may not be as it was meant, one sentence each."""
     found = [channels.warning(ports.channels, rule.channels)]
     if monitor is not None:
         found += [*_field_warnings(rule, monitor), *doubting.warnings(rule, monitor)]

@@ -90,6 +90,33 @@ def by_id(tx: Tx, kind: Kind, row_id: str, *, deleted: bool = False) -> Row[Any]
     return row if row is not None and row.id == row_id else None
 
 
+def deleted(tx: Tx, kind: Kind, wanted: str) -> str:
+    """The id of the deleted row with this id, or of the one with this name that was deleted last. Raises NotFound."""
+    row = by_id(tx, kind, wanted, deleted=True)
+    if row is not None and row.deleted_at is not None:
+        return str(row.id)
+    table = kind.table
+    query = select(table.c.id, table.c[kind.label]).where(
+        table.c.tenant == tx.tenant, table.c.deleted_at.is_not(None), table.c[kind.label] == wanted
+    )
+    named = [row[0] for row in tx.conn.execute(query.order_by(table.c.deleted_at.desc())) if row[1] == wanted]
+    if not named:
+        raise NotFound(
+            f"deleted {kind.word}", wanted, "give its id, or its title exactly as it was"
+        )
+    return str(named[0])
+
+
+def restore(tx: Tx, kind: Kind, row_id: str, now: Millis) -> None:
+    """Take back that a row was deleted; its version becomes the next one."""
+    revision, table = revisions.bump(tx), kind.table
+    tx.conn.execute(
+        update(table)
+        .where(table.c.tenant == tx.tenant, table.c.id == row_id, table.c.deleted_at.is_not(None))
+        .values(deleted_at=None, version=table.c.version + 1, revision=revision, updated_at=now)
+    )
+
+
 def by_id_or_name(tx: Tx, kind: Kind, wanted: str) -> Row[Any]:
     """The row with this id, else the only one with this name, else the only one with it in another case.
 

@@ -97,6 +97,7 @@ def test_every_refusal_says_what_is_valid_or_which_call_comes_next(
         ("create_alert_rule", {"title": "T"}, "condition is required"),
         ("get_alert_rule", {"rule_id": "rule_nothing"}, "Call list_alert_rules"),
         ("get_alert", {"alert_id": "alert_nothing"}, "Call list_alerts"),
+        ("restore_alert_rule", {"rule_id": "Never there"}, "give its id, or its title exactly as it was"),
         ("end_silence", {"silence_id": "sil_nothing"}, "Call list_silences"),
         ("retry_delivery", {"delivery_id": "nothing"}, "Call list_deliveries"),
         ("send_test_notification", {"channel": "opps"}, "Call list_channels"),
@@ -204,12 +205,17 @@ def test_an_update_changes_what_is_given_clears_by_name_and_refuses_an_old_versi
     assert server.ask("get_alert_rule", rule_id=title)["version"] == 2
 
 
-def test_a_rule_is_deleted_only_by_whoever_knows_its_title(server: Conversation, monitor: str) -> None:
+def test_a_rule_is_deleted_only_by_whoever_knows_its_title_and_can_come_back(
+    server: Conversation, monitor: str
+) -> None:
     made = rule(server, monitor, "Precious")["rule"]
 
     for given in ({}, {"confirm_title": "precious"}):
         said = server.refusal("delete_alert_rule", rule_id=made["id"], **given)
         assert f"call delete_alert_rule with rule_id {made['id']} and its title" in said
+    server.ask("delete_alert_rule", rule_id=made["id"], confirm_title="Precious")
+    assert server.ask("restore_alert_rule", rule_id="Precious")["rule"]["id"] == made["id"]
+    assert server.ask("restore_alert_rule", rule_id=made["id"])["rule"]["version"] == 3
     server.ask("delete_alert_rule", rule_id=made["id"], confirm_title="Precious")
 
 

@@ -195,6 +195,23 @@ def update_alert_rule(
     )
 
 
+@tool("Bring a deleted rule back", Scope.WRITE, idempotent=True)
+def restore_alert_rule(
+    call: Call,
+    rule_id: Annotated[
+        str,
+        Field(max_length=200, description="Id of the rule (rule_…), or its title: the last of that title."),
+    ],
+) -> RuleWritten:
+    """Bring back a rule that was deleted, as it was; it is evaluated again from the next tick on. Use it when a
+    deletion was a mistake. A rule that is not deleted stays as it is; one that is disabled is enabled by
+    update_alert_rule."""
+    back = manage.restore_rule(call.ports, rule_id, actor=call.actor, now=call.now)
+    return RuleWritten(
+        rule=rule_shapes.rule(manage.get_rule(call.ports, back.rule.id)), warnings=list(back.warnings) or None
+    )
+
+
 def _changes(given: Mapping[str, Any], clear: Collection[Clearable]) -> dict[str, Any]:
     """What is given, and what is emptied. Raises InvalidInput for a field that is both."""
     changes = {name: value for name, value in given.items() if value is not None}
@@ -221,7 +238,8 @@ def delete_alert_rule(
     ] = None,
 ) -> RuleDeleted:
     """Delete a rule; what fires of it closes, and people are told so. Use it only when a person asks for it and knows
-    which rule. To stop a rule for a while use update_alert_rule with enabled false, or silence_alerts."""
+    which rule. To stop a rule for a while use update_alert_rule with enabled false, or silence_alerts. It can be undone
+    with restore_alert_rule."""
     found = manage.get_rule(call.ports, rule_id)
     rule = found.rule
     if confirm_title is None or confirm_title.strip() != rule.title:
