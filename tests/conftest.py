@@ -15,6 +15,7 @@ import pytest
 import redis
 
 from tests.support import guard, servers
+from tests.support.databases import sqlite
 from tests.support.processes import free_port
 
 _OURS = ("TOCSIN_", "FUNCTION_", "CLOUD_RUN_", "GUNICORN_")
@@ -104,6 +105,12 @@ def new_mariadb_url(mariadb: servers.MariaDB) -> Iterator[str]:
 
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
+    """An SQLite file with all tables and nothing in them."""
+    return sqlite(tmp_path / "tocsin.db")
+
+
+@pytest.fixture
+def new_sqlite_url(tmp_path: Path) -> str:
     """An SQLite file that does not exist yet."""
     return f"sqlite:///{tmp_path / 'tocsin.db'}"
 

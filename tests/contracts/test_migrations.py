@@ -23,6 +23,12 @@ def mariadb_url(new_mariadb_url: str) -> str:
 
 
 @pytest.fixture
+def sqlite_url(new_sqlite_url: str) -> str:
+    """Tables are what these tests are about."""
+    return new_sqlite_url
+
+
+@pytest.fixture
 def store(database_url: str) -> Store:
     return open_store(database_url, "default")
 

@@ -25,6 +25,12 @@ def mariadb_url(new_mariadb_url: str) -> str:
 
 
 @pytest.fixture
+def sqlite_url(new_sqlite_url: str) -> str:
+    """These tests make a table of their own."""
+    return new_sqlite_url
+
+
+@pytest.fixture
 def store(database_url: str) -> Iterator[Store]:
     opened = store_with_tables(database_url)
     yield opened

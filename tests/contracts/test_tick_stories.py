@@ -25,6 +25,7 @@ from shared.errors import Conflict, InvalidInput
 from shared.manage import RuleChanges
 from shared.model import Notification, Phase
 from shared.store.tables import alerts, outbox, states
+from tests.support.databases import sqlite
 from tests.support.sink import Reply, Sink
 from tests.support.telling import opened_and_resolved
 from tests.support.world import STEP, World, threshold
@@ -46,7 +47,7 @@ class Story(RuleBasedStateMachine):
         super().__init__()
         self.folder = tempfile.TemporaryDirectory(prefix="tocsin-")
         self.sink = Sink(Reply(202)).__enter__()
-        url = f"sqlite:///{self.folder.name}/tocsin.db"
+        url = sqlite(Path(self.folder.name) / "tocsin.db")
         self.world = World(
             Path(self.folder.name), self.sink, url, "embedded:///metrics.db", max_skew_intervals=10**9
         )

@@ -10,6 +10,7 @@ import pytest
 from shared import cli
 from shared.settings import settings
 from tests.support.cli import Ran, Tocsin
+from tests.support.databases import sqlite
 from tests.support.manage import CHANNELS
 
 
@@ -18,6 +19,7 @@ def tocsin(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Tocsin]:
     """`tocsin …` in this process, 80 columns wide, with its state in a new folder."""
+    sqlite(tmp_path / "tocsin.db")
     (tmp_path / "channels.yaml").write_text(CHANNELS, encoding="utf-8")
     monkeypatch.setenv("TOCSIN_STATE_DIR", str(tmp_path))
     monkeypatch.setenv("TOCSIN_CHANNELS_FILE", str(tmp_path / "channels.yaml"))

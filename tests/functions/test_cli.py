@@ -128,7 +128,8 @@ def test_a_tick_that_could_not_read_says_so_in_its_status(
     assert "u:***@127.0.0.1:1" in ran.out
 
 
-def test_migrating_says_where_it_stands(tocsin: Tocsin) -> None:
+def test_migrating_says_where_it_stands(tocsin: Tocsin, tmp_path: Path) -> None:
+    (tmp_path / "tocsin.db").unlink()
     assert "now at revision" in tocsin("migrate").out
     assert "up to date" in tocsin("migrate").out
 

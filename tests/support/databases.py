@@ -1,9 +1,13 @@
-"""The databases of a running MariaDB: new ones, and ones that have all tables and are used again."""
+"""Databases with all tables and nothing in them. To make the tables takes longer than most tests, so it is done once:
+an SQLite file is copied, and a MariaDB database is emptied and used again."""
 
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 
 import pymysql
 
@@ -11,6 +15,22 @@ from shared.store.engine import open_store
 from shared.store.migrate import migrate
 
 Columns = list[tuple[object, ...]]
+
+
+def sqlite(path: Path) -> str:
+    """Write an SQLite file with all tables and nothing in them, and return its URL."""
+    path.write_bytes(_sqlite_file())
+    return f"sqlite:///{path}"
+
+
+@cache
+def _sqlite_file() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tocsin.db"
+        store = open_store(f"sqlite:///{path}", "default")
+        migrate(store)
+        store.close()
+        return path.read_bytes()
 
 
 @dataclass(frozen=True, slots=True)

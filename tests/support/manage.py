@@ -10,6 +10,7 @@ from shared.settings import Settings
 from shared.store import audit, revisions
 from shared.store.audit import AuditRow
 from shared.wiring import Wiring
+from tests.support.databases import sqlite
 
 NOW = 1_700_000_000_000
 ABOVE = {"type": "threshold", "field": "price", "operator": ">", "value": 60_000}
@@ -24,6 +25,8 @@ channels:
 def wiring(folder: Path, channels: str | None = CHANNELS) -> Wiring:
     """Everything in `folder`; without `channels` none are configured."""
     file = None
+    if not (folder / "tocsin.db").exists():
+        sqlite(folder / "tocsin.db")
     if channels is not None:
         file = folder / "channels.yaml"
         file.write_text(channels, encoding="utf-8")
