@@ -22,6 +22,7 @@ from shared.events import Tick
 from shared.fetch import Fetched, fetch
 from shared.forgotten import Forgotten
 from shared.gathered import Gathered, Look
+from shared.heap import give_back_large_arrays
 from shared.learnt import Known
 from shared.leases import Leases
 from shared.metrics import MetricStore
@@ -129,6 +130,8 @@ def _load(ports: Ports, slot: Millis) -> tuple[RuleBook, Quiet, list[SeriesState
     # Another thread may put a newer book there meanwhile; rows belong to the book that they were read for.
     known = memory.book
     revision = known.revision if known else 0
+    if known is None:
+        give_back_large_arrays()
 
     def load(tx: Tx) -> tuple[BookRows, silencing.Kept, list[SeriesState], Turns, list[ForgottenSeries]]:
         rows = book_rows.changed_since(tx, revision)

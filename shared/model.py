@@ -4,7 +4,7 @@ Values that cross an edge (rows, events, files) are pydantic models; values of t
 dataclasses, because thousands of them are made per tick.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Annotated, Any, Literal, NamedTuple
@@ -402,5 +402,5 @@ class BookRows:
     """Every monitor and rule whose revision is above the one that was asked for, up to `revision`."""
 
     revision: int
-    monitors: tuple[MonitorRow, ...]
-    rules: tuple[RuleRow, ...]
+    monitors: Collection[MonitorRow]
+    rules: Collection[RuleRow]

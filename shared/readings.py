@@ -7,8 +7,9 @@ Rows are merged by the key tags alone. A tag outside the key whose value changes
 never splits a series, and the newest row by time is the latest whatever that tag says.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,11 +39,10 @@ class Readings:
         points: int,
         points_per_series: float,
     ) -> None:
-        """Use `measure`. The points themselves are not kept: there may be millions of them."""
-        self._group, self._pieces = group, pieces
-        self._fields_seen, self._points = fields_seen, points
-        self.points_per_series = points_per_series
-        """How many of the points that were read one by one a series has on average; 0 without any."""
+        """Use `measure`. Of the points only the number is kept, of all and (of those that were read one by one) per
+        series: there may be millions of them."""
+        self._group, self._pieces, self._fields_seen = group, pieces, fields_seen
+        self._points, self.points_per_series = points, points_per_series
         sizes = [len(piece.target) for piece in pieces]
         self._piece = np.repeat(np.arange(len(pieces)), sizes)
         self._start = np.concatenate(([0], np.cumsum(sizes, dtype=np.int64)))
@@ -173,10 +173,16 @@ class Readings:
             prints.append(self._group.target_hash[piece.target] * np.int64(1_000_003) + tags)
         return _joined(prints)
 
-    def present(self, positions: Iterable[int]) -> Iterator[tuple[str, str]]:
-        """(rule id, series key) of the given pairs."""
-        for i in positions:
-            yield self.rule_id(i), self.key(i)
+    def present(self, positions: Ints) -> Iterator[tuple[str, str]]:
+        """(rule id, series key) of the given pairs, whose positions are sorted."""
+        group, ends = self._group, np.searchsorted(positions, self._start)
+        for piece, (first, end) in zip(self._pieces, pairwise(ends.tolist()), strict=True):
+            some = positions[first:end]
+            targets, tags = self._target[some], piece.shape.many_tag_values(self._cell[some])
+            rules = group.target_rule[targets].tolist()
+            for target, rule, values in zip(targets.tolist(), rules, tags, strict=True):
+                pairs = zip(piece.shape.key_tags, values, strict=True)
+                yield group.rule_ids[rule], series_key(group.target_monitor[target], pairs)
 
     def crowded(self, max_series: int) -> Mapping[str, int]:
         """Rules with more than `max_series` series here, with the count."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from shared.advance import Sight
 from shared.model import Millis, Reading, SeriesState
+from shared.newest import matched
 from shared.plan import QueryGroup
 from shared.readings import Ints, Readings
 from shared.rulebook import RuleBook
@@ -20,6 +21,7 @@ from shared.store import states
 from shared.store.engine import Store
 
 REFRESH_MS = 3_600_000
+_AT_ONCE = 10_000
 
 CAME_AFTER_ALL = Reading(0, True)
 """What stands in for a monitor sees as soon as one of its series was seen."""
@@ -45,9 +47,10 @@ class _GroupMemory:
 
 @dataclass
 class Seen:
-    """What this process knows of the table. `known` is None until the table was read."""
+    """What this process knows of the table. `known` is None until the table was read; then it has a number for each
+    row, sorted: the texts would take twenty times the memory."""
 
-    known: set[str] | None = None
+    known: Ints | None = None
     groups: dict[str, _GroupMemory] = field(default_factory=dict)
     forgotten: frozenset[object] = frozenset()
 
@@ -66,7 +69,7 @@ class Seen:
         """
         memory = self.groups.setdefault(group.id, _GroupMemory())
         if memory.due(slot):
-            return _rows(readings.present(kept.tolist()))
+            return _rows(readings, kept)
         prints = readings.fingerprints()[kept]
         if np.array_equal(prints, memory.latest):
             return []
@@ -74,9 +77,18 @@ class Seen:
         if not len(new):
             return []
         if self.known is None:
-            self.known = store.read(states.known_series)
-        rows = _rows(readings.present(new.tolist()))
-        return [row for row in rows if row[0] + row[1] not in self.known]
+            self.known = np.unique(store.read(lambda tx: _numbers(states.known_series(tx))))
+        return self._unknown(readings, new, self.known)
+
+    @staticmethod
+    def _unknown(readings: Readings, new: Ints, known: Ints) -> list[SeenRow]:
+        """Of these positions the rows that are not known: some at a time, because a new process knows most of many."""
+        unknown: list[SeenRow] = []
+        for first in range(0, len(new), _AT_ONCE):
+            rows = _rows(readings, new[first : first + _AT_ONCE])
+            found = matched(_row_numbers(rows), known)[1]
+            unknown += [row for row, there in zip(rows, found.tolist(), strict=True) if not there]
+        return unknown
 
     def remember(
         self,
@@ -93,12 +105,21 @@ class Seen:
         seen = readings.fingerprints()[kept]
         if not np.array_equal(seen, memory.latest):
             memory.fingerprints, memory.latest = np.union1d(memory.fingerprints, seen), seen
-        if self.known is not None:
-            self.known.update(row[0] + row[1] for row in rows)
+        if self.known is not None and rows:
+            self.known = np.union1d(self.known, _row_numbers(rows))
 
 
-def _rows(present: Iterable[tuple[str, str]]) -> list[SeenRow]:
-    return [(rule_id, series_id(key), key) for rule_id, key in present]
+def _rows(readings: Readings, positions: Ints) -> list[SeenRow]:
+    return [(rule_id, series_id(key), key) for rule_id, key in readings.present(positions)]
+
+
+def _row_numbers(rows: Iterable[SeenRow]) -> Ints:
+    return _numbers(rule_id + name for rule_id, name, _ in rows)
+
+
+def _numbers(texts: Iterable[str]) -> Ints:
+    """A number for each text, valid within this process only."""
+    return np.fromiter(map(hash, texts), np.int64)
 
 
 def absent_sights(

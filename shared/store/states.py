@@ -1,6 +1,6 @@
 """Verbs on `states`, `transitions`, `series` and `rule_status`: what the evaluator remembers between ticks."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -82,10 +82,11 @@ def add_transitions(tx: Tx, rows: Sequence[tuple[SeriesState, Transition, str]])
     )
 
 
-def known_series(tx: Tx) -> set[str]:
-    """Every rule id and series id that were ever seen together, as one text: series ids are all equally long."""
+def known_series(tx: Tx) -> Iterator[str]:
+    """Every rule id and series id that were ever seen together, as one text: series ids are all equally long. Read it
+    to its end before the transaction is used for anything else."""
     known = select(series.c.rule_id + series.c.series_id).where(series.c.tenant == tx.tenant)
-    return set(tx.conn.execute(known, execution_options={"stream_results": True}).scalars())
+    yield from tx.conn.execute(known, execution_options={"stream_results": True}).scalars()
 
 
 def expected_series(tx: Tx, rule_ids: Sequence[str]) -> list[tuple[str, str, str]]:

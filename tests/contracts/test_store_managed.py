@@ -166,15 +166,16 @@ def test_the_book_gives_only_what_changed(store: Store) -> None:
     add_rule(store, "rule_a")
     everything = store.read(lambda tx: book.changed_since(tx, 0))
     assert (everything.revision, len(everything.monitors), len(everything.rules)) == (2, 1, 1)
-    assert everything.monitors[0].filter == '{"coin":"btc"}'
-    assert everything.monitors[0].deleted is False
-    assert (everything.rules[0].enabled, everything.rules[0].channels) == (True, None)
+    (monitor,), (rule,) = everything.monitors, everything.rules
+    assert (monitor.filter, monitor.deleted) == ('{"coin":"btc"}', False)
+    assert (rule.enabled, rule.channels) == (True, None)
+    assert rule in everything.rules
     assert store.read(lambda tx: book.changed_since(tx, 2)) == replace(everything, monitors=(), rules=())
 
     add_rule(store, "rule_b", channels=("ops",), enabled=False)
     later = store.read(lambda tx: book.changed_since(tx, 2))
-    assert (later.revision, later.monitors, [row.id for row in later.rules]) == (3, (), ["rule_b"])
-    assert (later.rules[0].channels, later.rules[0].enabled) == ('["ops"]', False)
+    assert (later.revision, [*later.monitors], [row.id for row in later.rules]) == (3, [], ["rule_b"])
+    assert [(row.channels, row.enabled) for row in later.rules] == [('["ops"]', False)]
 
 
 def test_the_book_gives_every_text_as_it_was_stored(store: Store) -> None:
