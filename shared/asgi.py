@@ -28,8 +28,9 @@ FrameworkHandler = Callable[[Request], Awaitable[ASGIApp]]
 class Lifespan:
     """Keeps an application started for as long as its event loop runs; a new loop gets a new application."""
 
-    def __init__(self, factory: Callable[[], Starlette]) -> None:
-        self._factory = factory
+    def __init__(self, factory: Callable[[], Starlette], first: Starlette | None = None) -> None:
+        """`first` is an application that was made already and never started."""
+        self._factory, self._first = factory, first
         self._app: Starlette | None = None
         self._ready: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -43,7 +44,8 @@ class Lifespan:
             or self._task.done()
             or self._task.get_loop() is not loop
         ):
-            self._app, self._ready = self._factory(), loop.create_future()
+            self._app, self._ready = self._first or self._factory(), loop.create_future()
+            self._first = None  # an application can be started once
             self._task = loop.create_task(self._hold(self._app, self._ready), name="lifespan")
         # Shielded: a client that hangs up during the start must not end it for all.
         await asyncio.shield(self._ready)
@@ -67,14 +69,14 @@ def http(factory: Factory) -> FrameworkHandler:
 
     A setting that it refuses (InvalidInput) ends the process at its start.
     """
-    name = factory.__name__
+    name, first = factory.__name__, None
     if os.environ.get("FUNCTION_TARGET") == name:  # the framework loads the module that it will serve
         function.prepare(name)
         try:
-            factory(process_wiring())
+            first = factory(process_wiring())
         except InvalidInput as error:
             raise SettingsError(str(error)) from None
-    lifespan = Lifespan(lambda: factory(process_wiring()))
+    lifespan = Lifespan(lambda: factory(process_wiring()), first)
 
     async def serve(request: Request) -> ASGIApp:
         if request.url.path == "/health/liveness":
