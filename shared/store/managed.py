@@ -101,9 +101,7 @@ def deleted(tx: Tx, kind: Kind, wanted: str) -> str:
     )
     named = [row[0] for row in tx.conn.execute(query.order_by(table.c.deleted_at.desc())) if row[1] == wanted]
     if not named:
-        raise NotFound(
-            f"deleted {kind.word}", wanted, "give its id, or its title exactly as it was"
-        )
+        raise NotFound(f"deleted {kind.word}", wanted, "give its id, or its title exactly as it was")
     return str(named[0])
 
 

@@ -14,17 +14,19 @@ class Started:
     """Makes applications, and counts their starts and ends. The first `failing` starts fail."""
 
     def __init__(self, failing: int = 0) -> None:
-        self.starts, self.ends, self._failing = 0, 0, failing
+        self.starts, self._failing = 0, failing
+        self.begun, self.go_on = asyncio.Event(), asyncio.Event()
+        self.go_on.set()
 
     def make(self) -> Starlette:
         @asynccontextmanager
         async def lifespan(_app: Starlette) -> AsyncIterator[None]:
             self.starts += 1
-            await asyncio.sleep(0)  # a start that gives way to others
+            self.begun.set()
+            await self.go_on.wait()
             if self.starts <= self._failing:
                 raise RuntimeError("the first start fails")
             yield
-            self.ends += 1
 
         return Starlette(lifespan=lifespan)
 
@@ -45,11 +47,13 @@ def test_a_first_request_that_is_given_up_does_not_end_the_start_for_others() ->
     lifespan = Lifespan(started.make)
 
     async def work() -> None:
+        started.go_on.clear()
         first = asyncio.create_task(lifespan.app())
-        await asyncio.sleep(0)
+        await started.begun.wait()
         first.cancel()
         with suppress(asyncio.CancelledError):
             await first
+        started.go_on.set()
         await lifespan.app()
 
     asyncio.run(work())
