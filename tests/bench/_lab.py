@@ -68,6 +68,8 @@ class Quiet:
 
     row: TickRow
     query_seconds: float
+    requests: Sequence[Request]
+    """The queries."""
 
     @property
     def over_query(self) -> float:
@@ -88,6 +90,7 @@ class Lab:
     stack: ExitStack
     slot: int = field(default_factory=lambda: int(time.time()) // _PATIENT * _PATIENT * 1000)
     _fleets: dict[str, Fleet] = field(default_factory=dict)
+    _running: dict[str, "Evaluator"] = field(default_factory=dict)
     _quiet: dict[str, Quiet] = field(default_factory=dict)
 
     def large(self) -> Fleet:
@@ -127,12 +130,18 @@ class Lab:
     def quiet(self, fleet: Fleet) -> Quiet:
         """Ticks of the fleet in which nothing changes."""
         if fleet.tenant not in self._quiet:
-            with evaluator(self, fleet) as running:
-                self.say(f"ticks over {fleet.count:,} rules, {fleet.points} points per series")
-                running.again(_PATIENT)
-                requests = _wire.recorded(fleet)
-                self._quiet[fleet.tenant] = _by_turns(self, running, requests)
+            running, requests = self.running(fleet), _wire.recorded(fleet)
+            self.say(f"ticks over {fleet.count:,} rules, {fleet.points} points per series")
+            self._quiet[fleet.tenant] = _by_turns(self, running, requests)
         return self._quiet[fleet.tenant]
+
+    def running(self, fleet: Fleet) -> "Evaluator":
+        """A process that has evaluated the fleet before; it stays, because a first tick takes long."""
+        if fleet.tenant not in self._running:
+            self.say(f"a first tick over {fleet.count:,} rules, {fleet.points} points per series")
+            self._running[fleet.tenant] = self.stack.enter_context(evaluator(self, fleet))
+            self._running[fleet.tenant].again(_PATIENT)
+        return self._running[fleet.tenant]
 
 
 def _by_turns(lab: Lab, running: "Evaluator", requests: Sequence[Request]) -> Quiet:
@@ -142,7 +151,7 @@ def _by_turns(lab: Lab, running: "Evaluator", requests: Sequence[Request]) -> Qu
         done.append(running.again())
         alone.append(_wire.replayed(fleet, requests))
     row = row_of(f"{fleet.points} per series", fleet, done, statistics.median(alone), running.peak_mb)
-    return Quiet(row, statistics.median(alone))
+    return Quiet(row, statistics.median(alone), requests)
 
 
 def row_of(

@@ -49,8 +49,9 @@ def rows(lab: Lab) -> Iterator[Row]:
     count = min(lab.options.rules, 1_000)
     with Sink(Reply(204)) as sink, _Notifier(lab, sink) as notifier:
         lab.say(f"{count:,} events for a webhook")
-        yield from _throughput(notifier, count)
-        yield from _latency(notifier, max(count // 5, 20))
+        with running_function("notify_webhook", notifier.env) as process:
+            yield from _throughput(notifier, process, count)
+            yield from _latency(notifier, process, max(count // 5, 20))
     with Sink(Reply(200, body="ok")) as sink, _Notifier(lab, sink) as notifier:
         storm = min(lab.options.rules, MOST)
         lab.say(f"{storm:,} alerts for one Slack channel")
@@ -122,20 +123,19 @@ def _poster(url: str, at_once: int) -> Callable[[Event], int]:
     return post
 
 
-def _throughput(notifier: _Notifier, count: int) -> Iterator[Row]:
+def _throughput(notifier: _Notifier, process: FunctionProcess, count: int) -> Iterator[Row]:
     first, *queue = notifier.events(count + 1, ("webhook", "bot", ""))
-    with running_function("notify_webhook", notifier.env) as process:
-        post = _poster(process.url, AT_ONCE)
-        assert post(first) == 204, process.stdout
-        with _processes.spending(process.pid) as spent, ThreadPoolExecutor(AT_ONCE) as pool:
-            answers = set(pool.map(post, queue))
-        assert answers == {204}, process.stdout[-3000:]
+    post = _poster(process.url, AT_ONCE)
+    assert post(first) == 204, process.stdout
+    with _processes.spending(process.pid) as spent, ThreadPoolExecutor(AT_ONCE) as pool:
+        answers = set(pool.map(post, queue))
+    assert answers == {204}, process.stdout[-3000:]
     assert len(notifier.sink.requests) == count + 1
     yield Figure("webhook_deliveries_per_s", count / spent.wall, f"{count:,} events, {AT_ONCE} at a time")
     yield Figure("webhook_cpu_ms_per_delivery", spent.cpu / count * 1000, "of the function's processes")
 
 
-def _latency(notifier: _Notifier, count: int) -> Iterator[Row]:
+def _latency(notifier: _Notifier, process: FunctionProcess, count: int) -> Iterator[Row]:
     called = threading.Event()
     at = 0.0
 
@@ -146,15 +146,14 @@ def _latency(notifier: _Notifier, count: int) -> Iterator[Row]:
         return Reply(204)
 
     taken: list[float] = []
-    with running_function("notify_webhook", notifier.env) as process:
-        post = _poster(process.url, 1)
-        notifier.sink.answer = answer
-        for event in notifier.events(count + 1, ("webhook", "bot", "")):
-            called.clear()
-            started = time.perf_counter()
-            assert post(event) == 204, process.stdout
-            assert called.is_set()
-            taken.append((at - started) * 1000)
+    post = _poster(process.url, 1)
+    notifier.sink.answer = answer
+    for event in notifier.events(count + 1, ("webhook", "bot", "")):
+        called.clear()
+        started = time.perf_counter()
+        assert post(event) == 204, process.stdout
+        assert called.is_set()
+        taken.append((at - started) * 1000)
     notifier.sink.answer = None
     taken = sorted(taken[1:])
     yield Figure("event_to_call_p50_ms", statistics.median(taken), f"{count} events, one after the other")

@@ -29,7 +29,7 @@ def _in_a_new_process(lab: Lab) -> Iterator[Row]:
     """The first tick since the process start, beyond its queries; then ticks after an edit of one rule."""
     fleet = lab.large()
     lab.say("a new process")
-    requests = _wire.recorded(fleet)
+    requests = lab.quiet(fleet).requests
     started = time.perf_counter()
     with evaluator(lab, fleet) as running:
         first = running.again()
