@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -125,6 +126,8 @@ def test_a_rule_among_others_sees_what_it_sees_alone(
         expected |= _seen(alone)
         health |= _health(alone)
     found = _seen(together)
+    assert [*together.present(np.arange(len(together)))] == list(found)
+    assert [*together.present(np.arange(0, len(together), 2))] == list(found)[::2]
     assert found.keys() == expected.keys()
     for pair, reading in expected.items():
         assert _as_plain(found[pair]) == _as_plain(reading), pair
