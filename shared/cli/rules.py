@@ -256,3 +256,13 @@ def delete(rule: Title) -> None:
     with context.opened() as wiring:
         deleted = manage.delete_rule(wiring, rule, actor=context.actor(), now=wiring.clock())
     terminal.say(f"Deleted rule {deleted.id}: {deleted.title}")
+
+
+@app.command()
+def restore(
+    rule: Annotated[str, typer.Argument(help="Id of the rule, or its title exactly as it was.")],
+) -> None:
+    """Bring back a deleted rule as it was; the last of that title."""
+    with context.opened() as wiring:
+        back = manage.restore_rule(wiring, rule, actor=context.actor(), now=wiring.clock())
+    terminal.say(f"Rule {back.rule.id} is there again: {back.rule.title}")
