@@ -173,11 +173,12 @@ class Readings:
             prints.append(self._group.target_hash[piece.target] * np.int64(1_000_003) + tags)
         return _joined(prints)
 
-    def present(self, positions: Ints) -> Iterator[tuple[str, str]]:
+    def present(self, positions: Ints | Sequence[int]) -> Iterator[tuple[str, str]]:
         """(rule id, series key) of the given pairs, whose positions are sorted."""
-        group, ends = self._group, np.searchsorted(positions, self._start)
-        for piece, (first, end) in zip(self._pieces, pairwise(ends.tolist()), strict=True):
-            some = positions[first:end]
+        group, wanted = self._group, np.asarray(positions, np.int64)
+        begins = np.searchsorted(wanted, self._start).tolist()
+        for piece, (first, end) in zip(self._pieces, pairwise(begins), strict=True):
+            some = wanted[first:end]
             targets, tags = self._target[some], piece.shape.many_tag_values(self._cell[some])
             rules = group.target_rule[targets].tolist()
             for target, rule, values in zip(targets.tolist(), rules, tags, strict=True):
@@ -191,14 +192,13 @@ class Readings:
 
     def series_of(self, rule_id: str) -> int:
         """How many series the rule has here."""
-        if rule_id not in self._group.rule_ids:
-            return 0
-        return int(self._series_by_rule[self._group.rule_ids.index(rule_id)])
+        rules = self._group.rule_ids
+        return int(self._series_by_rule[rules.index(rule_id)]) if rule_id in rules else 0
 
     @cached_property
     def _series_by_rule(self) -> Ints:
-        group = self._group
-        return np.bincount(group.target_rule[self._target], minlength=len(group.rule_ids)).astype(np.int64)
+        rules = self._group.target_rule[self._target]
+        return np.bincount(rules, minlength=len(self._group.rule_ids)).astype(np.int64)
 
     def unhealthy(self) -> Mapping[str, tuple[Health, str]]:
         """Rules of this group that could not be evaluated, with the reason: no series at all, field never seen,
