@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from shared.columns import FieldColumn, Samples, TagColumn
 from shared.conditions._cells import UNREADABLE, Status
 from shared.model import Millis, Reading
-from shared.plan import QueryGroup
 from shared.pieces import Piece
+from shared.plan import QueryGroup
 from shared.readings import measure
 from shared.series import series_key
 
