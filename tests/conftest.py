@@ -85,8 +85,8 @@ def influxdb(session_folder: Path) -> Iterator[servers.InfluxDB]:
 @pytest.fixture(scope="session")
 def redis_process(session_folder: Path) -> Iterator[str]:
     """The URL of the session's Redis."""
-    with servers.redis_server(_own(session_folder, "redis")) as url:
-        yield url
+    with servers.redis_server(_own(session_folder, "redis")) as server:
+        yield server.url
 
 
 @pytest.fixture

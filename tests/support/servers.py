@@ -45,20 +45,26 @@ def require(program: str) -> str:
     pytest.skip(reason)
 
 
+def run(*command: str) -> None:
+    """Run a program to its end, a minute at most; AssertionError with all that it said when it fails."""
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False
+    )
+    if done.returncode:
+        raise AssertionError(f"{command[0]} ended with {done.returncode}\n{done.stdout}")
+
+
 @contextmanager
 def mariadb(folder: Path) -> Iterator[MariaDB]:
     """A MariaDB without durability, with Debian's default collation, which ignores case: ours must not rely on it."""
     server, installer = require("mariadbd"), require("mariadb-install-db")
     port, as_user = free_port(), (["--user=root"] if os.geteuid() == 0 else [])
     data = folder / "data"
-    subprocess.run(
-        [
-            *[installer, "--no-defaults", f"--datadir={data}", *as_user, "--skip-test-db"],
-            *["--auth-root-authentication-method=normal", "--skip-name-resolve", "--innodb-log-file-size=8M"],
-        ],
-        check=True,
-        capture_output=True,
-        timeout=60,
+    # Every server that starts deletes all temporary tables in its tmpdir: in /tmp, those of its neighbours.
+    own_place = f"--tmpdir={folder}"
+    run(
+        *[installer, "--no-defaults", f"--datadir={data}", own_place, *as_user, "--skip-test-db"],
+        *["--auth-root-authentication-method=normal", "--skip-name-resolve", "--innodb-log-file-size=8M"],
     )
     database = MariaDB(port)
     setup = folder / "setup.sql"
@@ -68,8 +74,7 @@ def mariadb(folder: Path) -> Iterator[MariaDB]:
     )
     command = [
         *[server, "--no-defaults", *as_user, f"--datadir={data}", f"--socket={folder / 'sock'}"],
-        f"--tmpdir={folder}",  # servers side by side must not meet in /tmp
-        *[f"--pid-file={folder / 'pid'}", f"--port={port}", "--bind-address=127.0.0.1"],
+        *[own_place, f"--pid-file={folder / 'pid'}", f"--port={port}", "--bind-address=127.0.0.1"],
         *["--skip-networking=0", "--skip-name-resolve", f"--init-file={setup}", "--max-connections=300"],
         *["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--innodb-buffer-pool-size=64M"],
         *["--innodb-log-file-size=8M", "--skip-log-bin", "--performance-schema=off"],
@@ -83,24 +88,41 @@ def mariadb(folder: Path) -> Iterator[MariaDB]:
         child.kill()
 
 
-@contextmanager
-def redis_server(folder: Path) -> Iterator[str]:
-    """The URL of a Redis that keeps nothing on disk."""
-    port = free_port()
-    command = [require("redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
-    child = Child([*command, "--save", "", "--appendonly", "no"], folder)
+class Redis:
+    """A Redis that keeps nothing on disk; it may be killed, and started again at the same address."""
 
-    def answers() -> bool:
-        if not accepts_connections(port):
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._port = folder, free_port()
+        self.url = f"redis://127.0.0.1:{self._port}/0"
+        self.start()
+
+    def start(self) -> None:
+        """Start it, empty, and wait until it answers."""
+        place = ["--port", str(self._port), "--bind", "127.0.0.1", "--dir", str(self._folder)]
+        self._child = Child(
+            [require("redis-server"), *place, "--save", "", "--appendonly", "no"], self._folder
+        )
+        self._child.wait_ready(self._answers, 20)
+
+    def kill(self) -> None:
+        """kill -9: from now on connections are refused."""
+        self._child.kill()
+
+    def _answers(self) -> bool:
+        if not accepts_connections(self._port):
             return False
-        with redis.Redis(port=port, socket_timeout=5) as client:
+        with redis.Redis(port=self._port, socket_timeout=5) as client:
             return bool(client.ping())
 
+
+@contextmanager
+def redis_server(folder: Path) -> Iterator[Redis]:
+    """A Redis of one's own."""
+    server = Redis(folder)
     try:
-        child.wait_ready(answers, 20)
-        yield f"redis://127.0.0.1:{port}/0"
+        yield server
     finally:
-        child.kill()
+        server.kill()
 
 
 _INFLUXD = """
