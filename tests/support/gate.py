@@ -5,6 +5,7 @@ Stands between a function and the Broker, or between a function and InfluxDB. Mu
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import TracebackType
 
 import httpx
 
@@ -21,18 +22,23 @@ class Gate(Sink):
 
     def __init__(self, upstream: str = "") -> None:
         self.upstream = upstream
+        # One client for all requests: each would load the world's certificates again, which takes longer than it.
+        self._client = httpx.Client(
+            timeout=30, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
+        )
         super().__init__(answer=self.forward)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        self._client.close()
 
     def forward(self, request: Request) -> Reply:
         """The upstream's own answer, whole."""
         headers = {k: v for k, v in request.headers.items() if k not in _PER_HOP | {"accept-encoding"}}
-        reply = httpx.request(
-            request.method,
-            self.upstream + request.path,
-            headers=headers,
-            content=request.body,
-            timeout=30,
-            trust_env=False,
+        reply = self._client.request(
+            request.method, self.upstream + request.path, headers=headers, content=request.body
         )
         kept = {k: v for k, v in reply.headers.items() if k.lower() not in _PER_HOP | _CODING}
         return Reply(reply.status_code, kept, reply.content)

@@ -140,6 +140,9 @@ class Sink:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = (
+        True  # else a body waits 40 ms until the client acknowledges the headers before it
+    )
     server: "_Server"
 
     def setup(self) -> None:
@@ -152,11 +155,13 @@ class _Handler(BaseHTTPRequestHandler):
             super().finish()
 
     def handle(self) -> None:
-        if self.server.sink._refuses_unread():
-            self._reset()
-            return
         with suppress(OSError):
-            super().handle()
+            if self.server.sink._refuses_unread():
+                # Not before the client sends: whether its connecting failed would be a matter of luck.
+                self.connection.recv(1, socket.MSG_PEEK)
+                self._reset()
+            else:
+                super().handle()
 
     def parse_request(self) -> bool:
         # Any method is recorded and answered alike.
