@@ -206,6 +206,11 @@ class Running:
         writer.close()
         return True
 
+    async def lose_events(self) -> None:
+        """Drop what the Broker holds; it takes events again at once."""
+        if self._broker is not None:
+            await self._broker.close()
+
     def _took(self, message: Message) -> None:
         where = f"{message.kind} {message.name}".strip()
         self._journal.note("inbox", f"{where}: {_cut(message.title)}")

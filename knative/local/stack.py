@@ -200,6 +200,10 @@ class Stack:
             os.killpg(pid, signal.SIGKILL)
         return pid
 
+    def lose_events(self) -> None:
+        """Let the Broker forget every event that it holds, as when its process dies and another takes its place."""
+        self._call(self.running.lose_events(), STOP_SECONDS)
+
     def tick(self, name: str = "", seconds: float = 60.0, *, at: float | None = None) -> bool:
         """Send one PingSource's event (the only one's, without a name); whether it was taken.
 

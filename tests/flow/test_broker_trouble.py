@@ -8,7 +8,8 @@ import pytest
 
 from shared.events import Event, parse_keys, routed, sign, to_http
 from shared.store.tables import dead_letters, tick_lease, ticks
-from tests.support.flow import INTERVAL, KINDS, STEP, Flow
+from tests.support.flow import STEP, Flow
+from tests.support.flow_overlay import INTERVAL, KINDS
 from tests.support.functions import post_tick, running_function
 from tests.support.sink import Reply
 from tests.support.waiting import wait_until

@@ -10,7 +10,8 @@ from sqlalchemy import select, text, update
 
 from shared.store.engine import Tx
 from shared.store.tables import deliveries, outbox, tick_lease
-from tests.support.flow import KINDS, Flow, Watched
+from tests.support.flow import Flow, Watched
+from tests.support.flow_overlay import KINDS
 from tests.support.sink import Reply, Request
 from tests.support.waiting import wait_until
 

@@ -1,37 +1,33 @@
-"""The laptop's whole stack under a test's control: its own time, its own points, and everything that came out.
+"""The laptop's stack under a test's control: its own time, its own points, and everything that came out.
 
-Every test uses a measurement and rules of its own, so that many can share one stack. Time is the ticks': each is the
-next slot, however soon it comes; waits that follow the database's clock are ended by hand.
+Every test uses a measurement and rules of its own, and begins with `rest`, so that many can share one stack. Time is
+the ticks': each is the next slot, however soon it comes; waits that follow the database's clock are ended by hand.
 """
 
 import itertools
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
-import yaml
-from sqlalchemy import Table, select, update
+from sqlalchemy import Table, delete, select, update
 
 from knative.local.options import Options
 from knative.local.stack import Stack
-from shared.channels import kinds
 from shared.model import Monitor, Rule
-from shared.store import monitors, rules
-from shared.store.engine import Store, open_store
+from shared.store import monitors, revisions, rules, tables
+from shared.store.engine import Store, Tx, open_store
 from shared.store.tables import channel_state, deliveries, outbox
+from tests.support.flow_overlay import INTERVAL, KINDS, write_overlay
 from tests.support.gate import Gate
-from tests.support.local_overlay import EVENTING, SERVING, SOURCES
-from tests.support.processes import ROOT, free_port
+from tests.support.processes import free_port
 from tests.support.waiting import wait_until
 from tests.support.world import threshold
 
-INTERVAL = 30
 STEP = INTERVAL * 1000
-KINDS = kinds()
 BEFORE_SECONDS = 12 * 3600
 """How far back the first slot lies, so that no slot comes to lie in the future."""
 SETTINGS = {
@@ -43,73 +39,61 @@ SETTINGS = {
 _names = itertools.count(1)
 
 
-def write_overlay(folder: Path, broker: str) -> Path:
-    """The laptop overlay with a cluster's slots, quick retries, and `broker` in the Broker's place."""
-    changes: list[dict[str, Any]] = [
-        _patch(
-            SOURCES,
-            "PingSource",
-            "tick",
-            {"data": f'{{"interval_seconds": {INTERVAL}}}', "schedule": f"*/{INTERVAL} * * * * *"},
-        ),
-        _patch(SOURCES, "SinkBinding", "evaluate", {"sink": {"ref": None, "uri": broker}}),
-        _patch(EVENTING, "Trigger", "notify-slack", {"delivery": {"backoffDelay": "PT0.3S"}}),
-        _patch(EVENTING, "Trigger", "notify-email", {"delivery": {"backoffDelay": "PT0.3S"}}),
-        # One retry: this is the channel whose events are given up.
-        _patch(EVENTING, "Trigger", "notify-webhook", {"delivery": {"retry": 1, "backoffDelay": "PT0.1S"}}),
-    ]
-    # Nobody ticks the monitors here, so they would only cost time.
-    changes += [
-        {**_patch(version, kind, name, {}), "$patch": "delete"}
-        for name in ("monitor-host", "monitor-http")
-        for version, kind in ((SOURCES, "PingSource"), (SERVING, "Service"))
-    ]
-    folder.mkdir(parents=True)
-    fields = {
-        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-        "kind": "Kustomization",
-        "namespace": "tocsin",
-        "resources": [str(ROOT / "knative" / "overlays" / "laptop")],
-        "generatorOptions": {"disableNameSuffixHash": True},
-        "patches": [{"patch": yaml.safe_dump(change)} for change in changes],
-    }
-    (folder / "kustomization.yaml").write_text(yaml.safe_dump(fields))
-    return folder
-
-
-def _patch(version: str, kind: str, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
-    return {"apiVersion": version, "kind": kind, "metadata": {"name": name}, "spec": dict(spec)}
-
-
 @contextmanager
 def running_flow(
-    folder: Path, env: Mapping[str, str] | None = None, without: Sequence[str] = ()
+    folder: Path, env: Mapping[str, str] | None = None, kinds: Collection[str] = KINDS
 ) -> Iterator["Flow"]:
     """The stack, with `env` over its manifests; events pass `flow.gate` on their way to the Broker."""
     with Gate() as gate:
-        overlay = write_overlay(folder / "overlay", f"{gate.url}/tocsin/tocsin")
-        options = Options(ticks=False, without=frozenset(without), port_base=free_port())
+        overlay = write_overlay(folder / "overlay", f"{gate.url}/tocsin/tocsin", kinds)
+        options = Options(ticks=False, port_base=free_port())
         with Stack(overlay, folder / "state", {**SETTINGS, **(env or {})}, options=options) as stack:
             gate.upstream = stack.broker_url("tocsin").removesuffix("/tocsin/tocsin")
-            flow = Flow(stack, gate)
+            flow = Flow(stack, gate, tuple(kinds))
             yield flow
             flow.store.close()
 
 
 class Flow:
-    """One running stack. `slot` is the last one that was evaluated, epoch milliseconds."""
+    """One running stack. `slot` is the last one that was evaluated, epoch milliseconds; `kinds` have a function."""
 
-    def __init__(self, stack: Stack, gate: Gate) -> None:
-        self.stack, self.gate = stack, gate
+    def __init__(self, stack: Stack, gate: Gate, kinds: tuple[str, ...]) -> None:
+        self.stack, self.gate, self.kinds = stack, gate, kinds
         settings = stack.environment("evaluate")
         self.settings: Mapping[str, str] = {k: v for k, v in settings.items() if k.startswith("TOCSIN_")}
         self.store: Store = open_store(settings["TOCSIN_DATABASE_URL"], "default", stack.state)
         self.slot = (int(time.time()) - BEFORE_SECONDS) // INTERVAL * STEP
+        self._first_rules = {row["id"] for row in self.rows(tables.rules)}
+        self._restarts: Mapping[str, int] = {}
+
+    def rest(self) -> None:
+        """End what an earlier test left, so that none can fail for another: faults, rules, rows, leases, restarts."""
+        self.no_faults()
+        for service, count in self.stack.restarts.items():
+            if count != self._restarts.get(service, 0) or not self.stack.pids[service]:
+                self.stack.wait_ready(service)
+        self._restarts = self.stack.restarts
+
+        def forget(tx: Tx) -> None:
+            mine = tables.rules.c.id.not_in(self._first_rules) & tables.rules.c.deleted_at.is_(None)
+            gone = {"deleted_at": self.slot, "revision": revisions.bump(tx)}
+            tx.conn.execute(update(tables.rules).where(mine).values(gone))
+            # Without a state, no later tick closes anything and tells of it.
+            tx.conn.execute(delete(tables.states).where(tables.states.c.rule_id.not_in(self._first_rules)))
+            for table in (deliveries, outbox):
+                tx.conn.execute(update(table).where(table.c.next_at.is_not(None)).values(next_at=None))
+            tx.conn.execute(update(channel_state).values(health="ok", next_send_at=0, sender_until=0))
+            tx.conn.execute(update(tables.tick_lease).values(lease_until=1))
+
+        self.store.write(forget)
 
     # ------------------------------------------------------------------ what goes in
 
     def add_rule(self, **given: Any) -> "Watched":
-        """A rule of its own on a measurement of its own: it fires above 10, without grouping and cooldown."""
+        """A rule of its own on a measurement of its own: it fires above 10, without grouping and cooldown.
+
+        It tells the channels of the kinds that have a function here.
+        """
         number = next(_names)
         monitor = Monitor(id=f"mon_{number}", name=f"Monitor {number}", measurement=f"m{number}")
         plain = {
@@ -117,6 +101,7 @@ class Flow:
             "severity": "high",
             "cooldown_seconds": 0,
             "group_seconds": 0,
+            "channels": [f"ops-{kind}" for kind in self.kinds],
         }
         rule = Rule.model_validate(
             {"id": f"rule_{number}", "monitor_id": monitor.id, "title": f"Case {number}.", **plain, **given}
