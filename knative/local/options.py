@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from knative.local.demo_site import Cycle
+from knative.local.processes import GRACE_SECONDS
 
 EXTRAS = ("inbox", "demo-site", "redis")
 """The stack's own parts: `<name>.laptop.local` in a manifest."""
@@ -19,7 +20,7 @@ class Options:
     """`env` beats every manifest; `without` names extras that must not run (their addresses then refuse connections).
 
     Ports of 0 are any free ones; `port_base` starts a row of ports that stays the same from run to run. Times are
-    seconds.
+    seconds; `grace_seconds` is what a function gets to finish its work when the stack ends.
     """
 
     env: Mapping[str, str] = field(default_factory=dict)
@@ -30,3 +31,4 @@ class Options:
     cycle: Cycle = field(default_factory=Cycle)
     job_seconds: float = 120.0
     ready_seconds: float = 60.0
+    grace_seconds: float = GRACE_SECONDS

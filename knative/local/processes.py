@@ -203,13 +203,13 @@ class Keeper:
                 self._journal.note(self.command.name, str(error), level="error")
             self.on_restart()
 
-    async def stop(self) -> None:
-        """End the process and stop watching it."""
+    async def stop(self, grace: float = GRACE_SECONDS) -> None:
+        """End the process and stop watching it; it is killed when it is still there after `grace` seconds."""
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
         if self.child is not None:
-            await end(self.child, self._watcher)
+            await end(self.child, self._watcher, grace)
 
 
 def _died(status: int) -> str:

@@ -240,7 +240,7 @@ class Running:
         await asyncio.gather(*self._ticking, return_exceptions=True)
         if self._broker is not None:
             await self._broker.close()
-        await asyncio.gather(*(keeper.stop() for keeper in self.keepers.values()))
+        await asyncio.gather(*(keeper.stop(self._options.grace_seconds) for keeper in self.keepers.values()))
         await asyncio.gather(*(server.stop() for server in self._servers))
         if self._redis is not None:
             await asyncio.to_thread(self._redis.stop)

@@ -1,6 +1,7 @@
 """The servers and the wire-level fake of the tests: they answer, they start empty, they fail as they are told."""
 
 import threading
+from pathlib import Path
 
 import httpx
 import pytest
@@ -102,6 +103,21 @@ def test_a_missing_server_skips_the_test_here_and_fails_it_in_ci(monkeypatch: py
     monkeypatch.setenv("CI", "true")
     with pytest.raises(pytest.fail.Exception, match="no-such-server is not installed"):
         servers.require("no-such-server")
+
+
+def test_a_program_that_fails_is_reported_with_all_that_it_said() -> None:
+    with pytest.raises(AssertionError, match=r"(?s)sh ended with 3.*on the way.*no luck"):
+        servers.run("sh", "-c", "echo on the way; echo no luck >&2; exit 3")
+
+
+def test_a_redis_that_was_killed_comes_back_empty_at_the_same_address(folder: Path) -> None:
+    with servers.redis_server(folder) as server, redis.Redis.from_url(server.url) as connection:
+        connection.set("key", "value")
+        server.kill()
+        with pytest.raises(redis.ConnectionError):
+            connection.ping()
+        server.start()
+        assert connection.dbsize() == 0
 
 
 # ------------------------------------------------------------------ sink

@@ -13,7 +13,7 @@ from tests.support.gate import Gate
 from tests.support.world import threshold
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
-HOSTS = 1000
+HOSTS = 200
 
 
 def add_rules(tx: Tx, numbers: Iterable[int]) -> None:
@@ -36,7 +36,7 @@ def queries_of_a_tick(flow: Flow, gate: Gate) -> list[str]:
     return [request.text for request in gate.requests if request.path.startswith("/query")]
 
 
-def test_a_thousand_rules_with_a_thousand_filters_make_as_many_queries_as_one(
+def test_many_rules_with_as_many_filters_make_as_many_queries_as_one_rule(
     with_servers: Flow, influx_gate: Gate
 ) -> None:
     flow = with_servers
@@ -44,12 +44,12 @@ def test_a_thousand_rules_with_a_thousand_filters_make_as_many_queries_as_one(
     one = queries_of_a_tick(flow, influx_gate)
 
     flow.store.write(lambda tx: add_rules(tx, range(1, HOSTS)))
-    thousand = queries_of_a_tick(flow, influx_gate)
+    all_of_them = queries_of_a_tick(flow, influx_gate)
 
-    assert len(thousand) == len(one)
-    assert sum("wire" in query for query in thousand) == sum("wire" in query for query in one) == 1
+    assert len(all_of_them) == len(one)
+    assert sum("wire" in query for query in all_of_them) == sum("wire" in query for query in one) == 1
     (report,) = flow.rows(ticks, slot=flow.slot)
     assert report["rules"] >= HOSTS
     assert report["series"] >= HOSTS
     assert report["errors"] == 0
-    assert report["queries"] == len(thousand)
+    assert report["queries"] == len(all_of_them)

@@ -46,7 +46,7 @@ def running_flow(
     """The stack, with `env` over its manifests; events pass `flow.gate` on their way to the Broker."""
     with Gate() as gate:
         overlay = write_overlay(folder / "overlay", f"{gate.url}/tocsin/tocsin", kinds)
-        options = Options(ticks=False, port_base=free_port())
+        options = Options(ticks=False, port_base=free_port(), grace_seconds=0)
         with Stack(overlay, folder / "state", {**SETTINGS, **(env or {})}, options=options) as stack:
             gate.upstream = stack.broker_url("tocsin").removesuffix("/tocsin/tocsin")
             flow = Flow(stack, gate, tuple(kinds))
