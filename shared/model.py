@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 Millis = int
-TagFilter = Mapping[str, str | tuple[str, ...]]
 
 
 class Severity(IntEnum):

@@ -5,7 +5,6 @@ as "was firing"; a resolve whose firing was never told there is dropped there.
 """
 
 from collections.abc import Sequence, Set
-from dataclasses import replace
 
 from shared.channels._message import Item, Telling
 from shared.model import AlertFacts, EventKind, Notification, Severity
@@ -80,9 +79,3 @@ def _headline(newest: Notification, items: Sequence[Item]) -> EventKind:
 def _severity(newest: Notification, items: Sequence[Item]) -> Severity:
     open_ones = [item.alert.severity for item in items if item.alert.event is not EventKind.RESOLVED]
     return max(open_ones or [item.alert.severity for item in items] or [newest.severity])
-
-
-def trimmed(telling: Telling, shown: int) -> Telling:
-    """The telling with `shown` alerts at the most; the others are counted."""
-    hidden = max(0, len(telling.items) - shown)
-    return replace(telling, items=telling.items[:shown], more=telling.more + hidden) if hidden else telling
