@@ -58,14 +58,18 @@ def test_a_small_bench_runs_through_and_writes_its_numbers(tmp_path: Path) -> No
     assert "The targets are for 100,000 rules; these were 40." in ran.stdout
 
 
-@pytest.mark.parametrize("arguments", [[], ["tick"]], ids=["all topics", "one topic"])
+@pytest.mark.parametrize(
+    ("arguments", "missing"),
+    [([], "influxd, prometheus"), (["tick"], "influxd")],
+    ids=["all topics", "one topic"],
+)
 def test_without_the_servers_the_bench_names_what_is_missing(
-    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(bench, "find", {"mariadbd": "/usr/sbin/mariadbd"}.get)
 
     assert bench.main(arguments) == 2
-    assert "influxd can't be found" in capsys.readouterr().err
+    assert f"{missing} can't be found" in capsys.readouterr().err
 
 
 def test_a_topic_that_is_none_is_refused_with_those_that_are(capsys: pytest.CaptureFixture[str]) -> None:
