@@ -202,6 +202,7 @@ transitions = _table(
     _text("reason", 200),
     _word("held_by"),
     Index("transitions_alert", "tenant", "alert_id"),
+    Index("transitions_slot", "tenant", "slot"),
 )
 
 alerts = _table(
@@ -252,6 +253,7 @@ outbox = _table(
     _text("error"),
     UniqueConstraint("tenant", "rule_id", "seq", name="outbox_seq"),
     Index("outbox_due", "tenant", "next_at"),
+    Index("outbox_created", "tenant", "created_at"),
 )
 
 notification_alerts = _table(
