@@ -6,6 +6,7 @@ Nothing here connects, forks or starts a thread at import: gunicorn imports the 
 """
 
 import functools
+import gc
 import logging
 import os
 import sys
@@ -95,9 +96,13 @@ def _register(name: str, serve: FrameworkHandler) -> FrameworkHandler:
 
 
 def prepare(name: str) -> None:
-    """What the process of function `name` needs before its first request: settings that can be used, and JSON logs."""
+    """What the process of function `name` needs before its first request: settings that can be used, and JSON logs.
+
+    What was imported stays for good: the garbage collector need not look at it again, in this process and its workers.
+    """
     _refuse_wrong_settings()
     _log_json(name)
+    gc.freeze()
 
 
 def _refuse_wrong_settings() -> None:

@@ -1,6 +1,7 @@
 """Opening the database and running transactions: every difference between SQLite and MySQL lives here.
 
-Verbs in the neighbouring files take a `Tx` and never open, commit or retry by themselves.
+Verbs in the neighbouring files take a `Tx` and never open, commit or retry by themselves. A dialect is imported where
+it is spoken: nobody speaks both, and a function that starts pays for each.
 """
 
 import sqlite3
@@ -12,7 +13,6 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, text
-from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -66,8 +66,12 @@ class Tx:
         """Insert the rows whose unique keys are not there yet; the others stay as they are."""
         for chunk in self._chunks(rows):
             if self.conn.dialect.name == "sqlite":
+                from sqlalchemy.dialects import sqlite
+
                 self.conn.execute(sqlite.insert(table).on_conflict_do_nothing(), chunk)
             else:
+                from sqlalchemy.dialects import mysql
+
                 first = next(iter(table.primary_key.columns))
                 statement = mysql.insert(table).on_duplicate_key_update({first.name: first})
                 self.conn.execute(statement, chunk)
@@ -80,10 +84,14 @@ class Tx:
         names = list(update) or [name for name in rows[0] if name not in keys]
         for chunk in self._chunks(rows):
             if self.conn.dialect.name == "sqlite":
+                from sqlalchemy.dialects import sqlite
+
                 new = sqlite.insert(table)
                 given = {name: new.excluded[name] for name in names}
                 self.conn.execute(new.on_conflict_do_update(index_elements=keys, set_=given), chunk)
             else:
+                from sqlalchemy.dialects import mysql
+
                 other = mysql.insert(table)
                 self.conn.execute(
                     other.on_duplicate_key_update({name: other.inserted[name] for name in names}), chunk
