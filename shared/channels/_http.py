@@ -135,9 +135,8 @@ def redacted(text: str, call: Call) -> str:
     pieces.add(
         call.headers.get("authorization", "").rpartition(" ")[2]
     )  # of Basic, it is no secret's own text
-    pieces |= {
-        part for secret in call.secrets for part in secret.split(":")
-    }  # `user:password`, `number:token`
+    # Of `user:password` and `number:token` what comes first is no secret: a bot's number may be a part of a chat's.
+    pieces |= {secret.partition(":")[2] for secret in call.secrets}
     pieces |= {unquote(piece) for piece in pieces}
     for secret in sorted(pieces, key=len, reverse=True):
         if len(secret) >= _SHORTEST_SECRET and secret not in _PUBLIC:

@@ -81,3 +81,12 @@ def test_a_group_that_moves_again_and_again_is_followed_once(wiring: Wiring, ven
     row = told(wiring)
     assert chats(vendor) == [OLD, NEW]
     assert row["state"] == "rejected"
+
+
+def test_a_bots_number_in_a_chats_number_hides_nothing_of_the_answer(wiring: Wiring, vendor: Sink) -> None:
+    number = SECRETS["telegram"]["token"].partition(":")[0]
+    new = f"-100{number}"
+    vendor.reply(Reply(400, body=MOVED.replace(NEW, new)))
+    row = told(wiring)
+    assert chats(vendor) == [OLD, new]
+    assert row["reason"] == f"the group became a supergroup: put {new} into chat_ids in its place"
