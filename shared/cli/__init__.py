@@ -10,7 +10,7 @@ import sys
 import typer
 
 from shared import terminal
-from shared.cli import alerts, channels, deliveries, history, monitors, operate, rules, silences
+from shared.cli import alerts, channels, deliveries, history, monitors, operate, rules, self_alerts, silences
 from shared.errors import TocsinError
 from shared.settings import SettingsError
 
@@ -31,6 +31,7 @@ app.add_typer(silences.app, name="silences")
 app.add_typer(channels.app, name="channels")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(deliveries.letters, name="dead-letters")
+app.add_typer(self_alerts.app, name="self-alerts")
 app.command("migrate")(operate.migrate)
 app.command("demo")(operate.demo)
 app.command("tick")(operate.tick)

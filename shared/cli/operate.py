@@ -37,12 +37,19 @@ def demo(
     if_empty: Annotated[
         bool, typer.Option("--if-empty", help="Do nothing where there is something.")
     ] = False,
+    self_alerts: Annotated[
+        bool, typer.Option("--self-alerts", help="Turn on the rules on Tocsin itself with it.")
+    ] = False,
 ) -> None:
     """Fill an empty database with rules about this machine."""
     with context.opened() as wiring:
-        seeded = manage.seed_demo(wiring, if_empty=if_empty, actor=context.actor(), now=wiring.clock())
+        actor, now = context.actor(), wiring.clock()
+        seeded = manage.seed_demo(wiring, if_empty=if_empty, actor=actor, now=now)
+        if seeded.rules and self_alerts:
+            manage.turn_on_self_alerts(wiring, actor=actor, now=now)
     if seeded.rules:
-        terminal.say(f"Added {len(seeded.monitors)} monitors and {len(seeded.rules)} rules.")
+        more = ", and turned on the self-alerts" if self_alerts else ""
+        terminal.say(f"Added {len(seeded.monitors)} monitors and {len(seeded.rules)} rules{more}.")
     else:
         terminal.say("The database has monitors or rules already; nothing was added.")
 

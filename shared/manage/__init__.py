@@ -73,6 +73,11 @@ if TYPE_CHECKING:
     from shared.manage.rules import rule_titles as rule_titles
     from shared.manage.rules import set_enabled as set_enabled
     from shared.manage.rules import update_rule as update_rule
+    from shared.manage.self_alerts import SelfAlert as SelfAlert
+    from shared.manage.self_alerts import Switched as Switched
+    from shared.manage.self_alerts import list_self_alerts as list_self_alerts
+    from shared.manage.self_alerts import turn_off_self_alerts as turn_off_self_alerts
+    from shared.manage.self_alerts import turn_on_self_alerts as turn_on_self_alerts
     from shared.manage.silence_drafts import SilenceDraft as SilenceDraft
     from shared.manage.silence_drafts import draft_silence as draft_silence
     from shared.manage.silence_drafts import weekly_of as weekly_of
@@ -81,6 +86,14 @@ if TYPE_CHECKING:
     from shared.manage.silences import list_silences as list_silences
     from shared.manage.silences import silence_alerts as silence_alerts
     from shared.manage.story import SeriesStory as SeriesStory
+    from shared.manage.templates import FittingTemplate as FittingTemplate
+    from shared.manage.templates import MatchedTemplates as MatchedTemplates
+    from shared.manage.templates import Template as Template
+    from shared.manage.templates import TemplateVariant as TemplateVariant
+    from shared.manage.templates import fill_template as fill_template
+    from shared.manage.templates import get_template as get_template
+    from shared.manage.templates import list_templates as list_templates
+    from shared.manage.templates import match_templates as match_templates
     from shared.manage.words import condition_of as condition_of
     from shared.manage.words import seconds_of as seconds_of
     from shared.store.listing import AlertRow as AlertRow
@@ -143,9 +156,26 @@ _HOMES = {
         "set_enabled",
         "update_rule",
     ),
+    "shared.manage.self_alerts": (
+        "SelfAlert",
+        "Switched",
+        "list_self_alerts",
+        "turn_off_self_alerts",
+        "turn_on_self_alerts",
+    ),
     "shared.manage.silence_drafts": ("SilenceDraft", "draft_silence", "weekly_of"),
     "shared.manage.silences": ("SilenceItem", "end_silence", "list_silences", "silence_alerts"),
     "shared.manage.story": ("SeriesStory",),
+    "shared.manage.templates": (
+        "FittingTemplate",
+        "MatchedTemplates",
+        "Template",
+        "TemplateVariant",
+        "fill_template",
+        "get_template",
+        "list_templates",
+        "match_templates",
+    ),
     "shared.manage.words": ("condition_of", "seconds_of"),
     "shared.store.listing": ("AlertRow", "DeliveryRow"),
     "shared.store.standings": ("RuleStanding",),

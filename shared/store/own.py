@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import Executable, and_, case, func, literal, null, select, union_all
 
 from shared.model import DeliveryState, Health, Millis
+from shared.settings import OWN_SOURCE
 from shared.store.channel_state import OK
 from shared.store.engine import Tx
 from shared.store.tables import (
@@ -30,6 +31,9 @@ OVERDUE_MS = 300_000
 ENDED_MS = 300_000
 """Of so long a time are rejected and expired deliveries counted: not of what is asked for, which is as long as the
 longest window of any rule."""
+RECENT_MS = 60_000
+"""A metric store is unreachable when all that was asked of it so shortly before its newest query failed. A tick that
+waits for an answer in vain asks for one measurement only, and shards don't ask all at once."""
 GONE_MS = 3_600_000
 """A query group that no tick has looked at for so long belongs to rules that are gone."""
 MAX_TICKS = 100_000
@@ -94,6 +98,36 @@ def _groups(tx: Tx, asked: Asked) -> list[Row]:
             _age(asked.stop, row.slot),
         )
         for row in found
+    ]
+
+
+def _sources(tx: Tx, asked: Asked) -> list[Row]:
+    """Each metric store that rules look at: whether every recent query failed; how many measurements do, of how many.
+
+    Not Tocsin's own numbers: a rule that they fail can't see that they do.
+    """
+    group = query_groups.c
+    newest = (
+        select(group.source, func.max(group.slot).label("slot"))
+        .where(group.tenant == tx.tenant, group.slot > asked.stop - GONE_MS, group.source != OWN_SOURCE)
+        .group_by(group.source)
+        .subquery()
+    )
+    worked = case((and_(group.slot > newest.c.slot - RECENT_MS, group.error == ""), 1), else_=0)
+    found = tx.conn.execute(
+        select(
+            group.source,
+            func.max(worked),
+            func.sum(case((group.error != "", 1), else_=0)),
+            func.count(),
+        )
+        .join(newest, group.source == newest.c.source)
+        .where(group.tenant == tx.tenant, group.slot > asked.stop - GONE_MS)
+        .group_by(group.source)
+    )
+    return [
+        (asked.present, source, int(not works), int(failing), count)
+        for source, works, failing, count in found
     ]
 
 
@@ -206,6 +240,7 @@ MEASUREMENTS: Mapping[str, OwnMeasurement] = {
     "tocsin_group": OwnMeasurement(
         ("source", "database", "measurement"), _integers(("error", "seconds")), _groups
     ),
+    "tocsin_source": OwnMeasurement(("source",), _integers(("unreachable", "failing", "groups")), _sources),
     "tocsin_rules": OwnMeasurement(("health",), _integers(("count",)), _rules),
     "tocsin_outbox": OwnMeasurement((), _integers(("unpublished", "oldest_seconds")), _outbox),
     "tocsin_deliveries": OwnMeasurement(
