@@ -1,4 +1,4 @@
-# Every target but `help` and `clean` builds the environment first, and only when it is out of date.
+# Every target but `help`, `image` and `clean` builds the environment first, and only when it is out of date.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -6,9 +6,11 @@ STAMP := .venv/.up-to-date
 # Twice quiet: errors only. What pip warns of is how this machine is set up, not what is installed.
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 ARGS ?=
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+IMAGE ?= tocsin:$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check test smoke bench migrate lock clean
+.PHONY: help setup run check test smoke bench migrate image lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +38,14 @@ bench: setup ## Measure what docs/performance.md promises (ARGS="tick publish --
 
 migrate: setup ## Bring the database of TOCSIN_DATABASE_URL up to date
 	@$(BIN)/tocsin migrate $(ARGS)
+
+image: ## Build the container image with docker or podman (IMAGE=registry.example.com/tocsin:0.1.0)
+	@engine=$$(command -v docker || command -v podman) || { \
+		echo "Neither docker nor podman is installed here, and the image is built by one of them."; \
+		echo "Install one, or build it elsewhere: podman build -f knative/Containerfile -t $(IMAGE) ."; exit 1; }; \
+	"$$engine" build --file knative/Containerfile --tag "$(IMAGE)" --build-arg "VERSION=$(VERSION)" \
+		--build-arg "REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown)" $(ARGS) . \
+	&& echo "Built $(IMAGE). It runs functions; with the command serve it runs all of Tocsin: docs/standalone.md"
 
 lock: setup ## Write requirements.lock anew from pyproject.toml
 	@$(PIP) install uv
