@@ -174,8 +174,10 @@ def _summary(telling: Telling, zone: str) -> str:
     for item in items:
         word = WORDS[item.alert.event][1].lower()
         counted[word] = counted.get(word, 0) + 1
-    shown = ", ".join(f"{count} {word}" for word, count in counted.items())
     total = len(items) + telling.more
+    if len(counted) == 1 and not telling.more:
+        return f"{total} alerts {next(iter(counted))}"
+    shown = ", ".join(f"{count} {word}" for word, count in counted.items())
     more = f" and {telling.more} more" if telling.more else ""
     return f"{total} alerts: {shown}{more}"
 

@@ -81,7 +81,7 @@ def test_one_alert_is_told_in_fields_and_many_in_lines_that_are_counted_when_the
         *("Where", "Severity", "Value", "Since", "Condition", "Labels", "Runbook")
     ]
     many = embed_of(*(alert(number) for number in range(60)))
-    assert many["description"].startswith("60 alerts: 60 firing")
+    assert many["description"].startswith("60 alerts firing")
     assert many["description"].count("🔴 FIRING") == 20
     assert many["description"].endswith("… and 40 more alerts")
 
