@@ -10,7 +10,18 @@ import sys
 import typer
 
 from shared import terminal
-from shared.cli import alerts, channels, deliveries, history, monitors, operate, rules, self_alerts, silences
+from shared.cli import (
+    alerts,
+    channels,
+    deliveries,
+    history,
+    monitors,
+    operate,
+    rules,
+    self_alerts,
+    silences,
+    templates,
+)
 from shared.errors import TocsinError
 from shared.settings import SettingsError
 
@@ -26,6 +37,7 @@ app.add_typer(monitors.app, name="monitors")
 rules.app.command("backtest")(history.backtest)
 rules.app.command("explain")(history.explain)
 app.add_typer(rules.app, name="rules")
+app.add_typer(templates.app, name="templates")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(silences.app, name="silences")
 app.add_typer(channels.app, name="channels")
@@ -35,6 +47,7 @@ app.add_typer(self_alerts.app, name="self-alerts")
 app.command("migrate")(operate.migrate)
 app.command("demo")(operate.demo)
 app.command("tick")(operate.tick)
+app.command("retain")(operate.retain)
 app.command(
     "serve",
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},

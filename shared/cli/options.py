@@ -24,6 +24,15 @@ When = Annotated[
     str | None,
     typer.Option(metavar="CONDITION", help="In short: 'price > 60000', 'avg(load) >= 9 over 5m for 2m'"),
 ]
+Template = Annotated[
+    str | None, typer.Option(metavar="NAME", help="A ready-made rule: `tocsin templates list` shows them.")
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="A key of the template's condition: value=70000; repeat."
+    ),
+]
 Severity = Annotated[str | None, typer.Option(metavar="SEVERITY", help="critical, high, warning or info.")]
 Cooldown = Annotated[
     str | None, typer.Option(metavar="DURATION", help="Not told again within this time: 300, 5m, 1h.")
@@ -95,3 +104,14 @@ def condition_given(text: str | None, when: str | None) -> dict[str, Any] | None
     if not isinstance(condition, dict):
         raise InvalidInput("--condition", text, 'expected a JSON object such as {"type":"threshold",…}')
     return condition
+
+
+def condition_of_template(condition: dict[str, Any] | None, changed: Sequence[str] | None) -> dict[str, Any]:
+    """What differs from the condition of a template: --when or --condition, and each --set, whose value may be JSON."""
+    found = dict(condition or {})
+    for key, text in context.pairs("--set", changed or []).items():
+        try:
+            found[key] = json.loads(text)
+        except ValueError:
+            found[key] = text
+    return found

@@ -1,8 +1,8 @@
 """`tocsin rules …`: when people want to be told."""
 
 import json as jsonlib
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 import typer
 
@@ -18,7 +18,12 @@ Title = Annotated[str, typer.Argument(metavar="RULE", help="Id or title of the r
 
 @app.command()
 def add(
-    title: Annotated[str, typer.Argument(metavar="TITLE", help="What people will read first.")],
+    title: Annotated[
+        str | None,
+        typer.Argument(metavar="TITLE", help="What people will read first; a template has one of its own."),
+    ] = None,
+    template: options.Template = None,
+    changed: options.Set = None,
     monitor: options.MonitorName = None,
     match: options.Match = None,
     condition: options.Condition = None,
@@ -37,7 +42,7 @@ def add(
     ] = None,
     json: context.Json = False,
 ) -> None:
-    """Add a rule."""
+    """Add a rule, of your own or from a template."""
     given = options.given(
         monitor=monitor,
         match=match,
@@ -52,12 +57,26 @@ def add(
         description=description,
         runbook=runbook,
     )
-    if "condition" not in given:
-        raise InvalidInput("--when", None, "a rule needs --when 'price > 60000' or --condition with JSON")
-    draft = manage.draft_rule({**given, "title": title, "enabled": not disabled, "id": rule_id})
+    given |= {"enabled": not disabled, "id": rule_id} | ({} if title is None else {"title": title})
+    if changed and template is None:
+        raise InvalidInput("--set", changed[0], "it changes the condition of a --template, and none is given")
     with context.opened() as wiring:
+        if template is not None:
+            given["condition"] = options.condition_of_template(given.get("condition"), changed)
+            given = manage.fill_template(wiring, template, given, now=wiring.clock())
+        _check_whole(given)
+        draft = manage.draft_rule(given)
         written = manage.create_rule(wiring, draft, actor=context.actor(), now=wiring.clock())
     _tell("Added", written, json)
+
+
+def _check_whole(given: Mapping[str, Any]) -> None:
+    """Whether there is all that a rule can't do without."""
+    if "title" not in given:
+        raise InvalidInput("TITLE", None, "say what people will read first, or give --template")
+    if "condition" not in given:
+        needs = "a rule needs --when 'price > 60000', --condition with JSON, or --template"
+        raise InvalidInput("--when", None, needs)
 
 
 @app.command()

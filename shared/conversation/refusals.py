@@ -27,6 +27,7 @@ _LOOK_UP: Mapping[str, str] = {
     "delivery": "Call list_deliveries to see ids.",
     "cursor": "Call the same tool without cursor to begin again.",
     "series": "Call explain_alert_rule without series to see their names.",
+    "template": "Call rule_templates with monitor_id to see which ones fit.",
     "source": "Call discover_monitors without source.",
 }
 

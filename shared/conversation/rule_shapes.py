@@ -1,43 +1,72 @@
 """Rules in a conversation: the arguments that describe one, and how one is shown."""
 
-from typing import Annotated, Any, Literal
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, TypedDict, TypeVar, get_type_hints
 
 from pydantic import Field
 
 from shared import manage
 from shared.conversation import shapes
+from shared.conversation.arguments import Labels
 from shared.conversation.shapes import RuleOut
 from shared.conversation.tooling import Out
 from shared.model import Rule, Selector
 
 Title = Annotated[str, Field(max_length=200, description="What people see: say what is wrong when it fires.")]
-Text = Annotated[
-    str | None, Field(max_length=2000, description="More for whoever is told: what it means, what to do.")
-]
-Channels = Annotated[
-    list[str] | None,
-    Field(
-        max_length=50,
-        description="Names from list_channels; the default channels, if left out; [] tells nobody.",
-    ),
-]
-Cooldown = Annotated[
-    int | None,
-    Field(ge=0, le=604_800, description="After a firing, the next of that series waits so long (300)."),
-]
-Repeat = Annotated[
-    int | None, Field(ge=0, le=2_592_000, description="Remind so often while it fires; 0 is never (0).")
-]
-Group = Annotated[
-    int | None, Field(ge=0, le=86_400, description="Further series wait so long to share one message (60).")
-]
-Runbook = Annotated[str | None, Field(max_length=1000, description="Address of a page that says what to do.")]
-OnSelector = Annotated[
-    Selector | None,
-    Field(
-        description='Instead of a monitor: all monitors of a kind and with labels, {"kind":"website","labels":{}}.'
-    ),
-]
+
+
+class RuleFields(TypedDict, total=False):
+    """What both creating and changing a rule take; a field that is left out, or None, is not given."""
+
+    description: Annotated[
+        str | None, Field(max_length=2000, description="More for whoever is told: what it means, what to do.")
+    ]
+    channels: Annotated[
+        list[str] | None,
+        Field(
+            max_length=50,
+            description="Names from list_channels; the default channels, if left out; [] tells nobody.",
+        ),
+    ]
+    cooldown_seconds: Annotated[
+        int | None,
+        Field(ge=0, le=604_800, description="After a firing, the next of that series waits so long (300)."),
+    ]
+    repeat_seconds: Annotated[
+        int | None, Field(ge=0, le=2_592_000, description="Remind so often while it fires; 0 is never (0).")
+    ]
+    group_seconds: Annotated[
+        int | None,
+        Field(ge=0, le=86_400, description="Further series wait so long to share one message (60)."),
+    ]
+    labels: Labels
+    runbook_url: Annotated[
+        str | None, Field(max_length=1000, description="Address of a page that says what to do.")
+    ]
+    selector: Annotated[
+        Selector | None,
+        Field(
+            description='Instead of a monitor: all monitors of a kind and with labels, {"kind":"website","labels":{}}.'
+        ),
+    ]
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def with_rule_fields(fn: F) -> F:
+    """A tool whose `**fields` are shown as the arguments of `RuleFields`, each None unless it is given."""
+    own = inspect.signature(fn)
+    named = [one for one in own.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+    more = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+        for name, annotation in get_type_hints(RuleFields, include_extras=True).items()
+    ]
+    fn.__dict__["__signature__"] = own.replace(parameters=[*named, *more])
+    return fn
+
+
 Clearable = Literal["description", "channels", "labels", "runbook_url"]
 CLEARED: dict[Clearable, Any] = {"description": "", "channels": None, "labels": {}, "runbook_url": ""}
 

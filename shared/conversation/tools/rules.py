@@ -1,31 +1,25 @@
 """Tools about rules: saying what people want to be told, changing it, and seeing how it does."""
 
 from collections.abc import Collection, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Unpack
 
 from pydantic import Field
 
 from shared import manage
 from shared.conversation import cursors, rule_shapes
 from shared.conversation.access import Scope
-from shared.conversation.arguments import Condition, Cursor, Labels, LeastSeverity, Limit, RuleId, Severity
+from shared.conversation.arguments import Condition, Cursor, LeastSeverity, Limit, RuleId, Severity
 from shared.conversation.rule_shapes import (
     CLEARED,
     Change,
-    Channels,
     Clearable,
-    Cooldown,
-    Group,
-    OnSelector,
-    Repeat,
     RuleChanged,
     RuleDeleted,
+    RuleFields,
     RulePage,
     RuleStanding,
     RuleWritten,
-    Runbook,
-    Text,
-    Title,
+    with_rule_fields,
 )
 from shared.conversation.tooling import Call, tool
 from shared.errors import InvalidInput
@@ -33,58 +27,79 @@ from shared.model import Rule
 
 
 @tool("Create an alert rule", Scope.WRITE, idempotent=True)
+@with_rule_fields
 def create_alert_rule(
     call: Call,
-    title: Title,
-    condition: Condition,
+    title: Annotated[
+        str | None,
+        Field(
+            max_length=200,
+            description="What people see: say what is wrong when it fires. Without it, a template's.",
+        ),
+    ] = None,
+    condition: Annotated[Condition | None, Field()] = None,
     monitor_id: Annotated[
         str | None,
         Field(max_length=200, description="Id of the monitor (mon_…), or its name: list_monitors has them."),
     ] = None,
-    severity: Annotated[Severity, Field(description="How bad it is.")] = "warning",
-    description: Text = None,
-    channels: Channels = None,
-    cooldown_seconds: Cooldown = None,
-    repeat_seconds: Repeat = None,
-    group_seconds: Group = None,
-    labels: Labels = None,
-    runbook_url: Runbook = None,
+    severity: Annotated[
+        Severity | None, Field(description="How bad it is; warning, or the template's, if left out.")
+    ] = None,
+    template: Annotated[
+        str | None,
+        Field(
+            max_length=64,
+            description="A ready-made rule from rule_templates, for a monitor; what else is given wins over it, and of "
+            'condition only what differs is needed: {"value":70000}.',
+        ),
+    ] = None,
     enabled: Annotated[bool, Field(description="false: it is stored and not evaluated.")] = True,
-    selector: OnSelector = None,
     idempotency_key: Annotated[
         str | None,
         Field(
             max_length=200, description="Any text of yours: asked again with it, the first rule is returned."
         ),
     ] = None,
+    **fields: Unpack[RuleFields],
 ) -> RuleWritten:
     """Make a rule: when the condition holds for a series of the monitor, people are told. Use it when somebody wants to
-    be told of something; try the condition with preview_alert_rule first. To change a rule use update_alert_rule: two
-    rules on the same thing tell people twice. The very same rule again within a minute returns the first."""
-    given = {
-        "title": title,
-        "condition": condition,
-        "monitor": monitor_id,
-        "selector": selector,
-        "severity": severity,
-        "description": description,
-        "channels": channels,
-        "cooldown_seconds": cooldown_seconds,
-        "repeat_seconds": repeat_seconds,
-        "group_seconds": group_seconds,
-        "labels": labels,
-        "runbook_url": runbook_url,
-        "enabled": enabled,
-    }
-    draft = manage.draft_rule({name: value for name, value in given.items() if value is not None})
+    be told of something, with title and condition, or with a template; try the condition with preview_alert_rule first.
+    To change a rule use update_alert_rule: two rules on the same thing tell people twice. The very same rule again
+    within a minute returns the first."""
+    given = _given(title, condition, severity, monitor_id, enabled, fields)
+    if template is not None:
+        given = manage.fill_template(call.ports, template, given, now=call.now)
+    for name in ("title", "condition"):
+        if name not in given:
+            raise InvalidInput(name, None, f"{name} is required, unless a template is given")
     made, known = manage.create_rule_once(
-        call.ports, draft, key=idempotency_key or "", actor=call.actor, now=call.now
+        call.ports, manage.draft_rule(given), key=idempotency_key or "", actor=call.actor, now=call.now
     )
     return RuleWritten(
         rule=rule_shapes.rule(manage.get_rule(call.ports, made.rule.id)),
         deduplicated=known or None,
         warnings=list(made.warnings) or None,
     )
+
+
+def _given(
+    title: str | None,
+    condition: dict[str, Any] | None,
+    severity: str | None,
+    monitor_id: str | None,
+    enabled: bool | None,
+    fields: RuleFields,
+) -> dict[str, Any]:
+    """What was given, by the names of the use cases."""
+    every = {
+        "title": title,
+        "condition": condition,
+        "severity": severity,
+        "monitor": monitor_id,
+        "enabled": enabled,
+        **fields,
+    }
+    return {name: value for name, value in every.items() if value is not None}
 
 
 @tool("List alert rules", Scope.READ)
@@ -136,26 +151,19 @@ def get_alert_rule(call: Call, rule_id: RuleId) -> RuleStanding:
 
 
 @tool("Change an alert rule", Scope.WRITE, destructive=True, idempotent=True)
+@with_rule_fields
 def update_alert_rule(
     call: Call,
     rule_id: RuleId,
     title: Annotated[str | None, Field(max_length=200, description="What people see.")] = None,
     condition: Annotated[Condition | None, Field()] = None,
-    severity: Annotated[Severity | None, Field(description="How bad it is.")] = None,
-    description: Text = None,
-    channels: Channels = None,
-    cooldown_seconds: Cooldown = None,
-    repeat_seconds: Repeat = None,
-    group_seconds: Group = None,
-    labels: Labels = None,
-    runbook_url: Runbook = None,
-    enabled: Annotated[
-        bool | None, Field(description="false stops it, and its alerts close; true evaluates it.")
-    ] = None,
     monitor_id: Annotated[
         str | None, Field(max_length=200, description="Another monitor (id or name).")
     ] = None,
-    selector: OnSelector = None,
+    severity: Annotated[Severity | None, Field(description="How bad it is.")] = None,
+    enabled: Annotated[
+        bool | None, Field(description="false stops it, and its alerts close; true evaluates it.")
+    ] = None,
     clear: Annotated[
         list[Clearable] | None,
         Field(description="Fields to empty; without channels the default ones are told."),
@@ -164,24 +172,11 @@ def update_alert_rule(
         int | None,
         Field(ge=1, description="The version that you saw: refused, if somebody changed it since."),
     ] = None,
+    **fields: Unpack[RuleFields],
 ) -> RuleChanged:
     """Change only what is given of a rule; the rest stays. Use it for thresholds, severity, channels, and to stop a
     rule (enabled false). What fires goes on under a new condition. It says what is different now."""
-    given = {
-        "title": title,
-        "condition": condition,
-        "severity": severity,
-        "description": description,
-        "channels": channels,
-        "cooldown_seconds": cooldown_seconds,
-        "repeat_seconds": repeat_seconds,
-        "group_seconds": group_seconds,
-        "labels": labels,
-        "runbook_url": runbook_url,
-        "enabled": enabled,
-        "monitor": monitor_id,
-        "selector": selector,
-    }
+    given = _given(title, condition, severity, monitor_id, enabled, fields)
     changes = manage.changes_of_rule(_changes(given, clear or ()))
     before = manage.get_rule(call.ports, rule_id).rule
     expected = before.version if version is None else version
@@ -214,7 +209,7 @@ def restore_alert_rule(
 
 def _changes(given: Mapping[str, Any], clear: Collection[Clearable]) -> dict[str, Any]:
     """What is given, and what is emptied. Raises InvalidInput for a field that is both."""
-    changes = {name: value for name, value in given.items() if value is not None}
+    changes = dict(given)
     for name in clear:
         if name in changes:
             raise InvalidInput("clear", name, f"{name} is given, too", "Either set it or clear it")
