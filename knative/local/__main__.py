@@ -11,89 +11,19 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
 
-from knative.local.demo_site import Cycle
+from knative.local.arguments import PROGRAM, options, parse
 from knative.local.errors import LocalError
-from knative.local.options import EXTRAS, Options
 from knative.local.stack import Stack
 from knative.local.stopping import Stopping
 from knative.local.terminal import Terminal
 
-PROGRAM = "python -m knative.local"
 FAILED, TIMED_OUT = 2, 3
-INBOX_PORT, PORT_BASE = 8025, 8700
-
-
-def parse(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> argparse.Namespace:
-    """The command line."""
-    usage = "Run an overlay on this machine, without Kubernetes."
-    parser = argparse.ArgumentParser(program, description=usage)
-    parser.add_argument(
-        "--overlay", default="laptop", help="name of an overlay, or a path to one (default: laptop)"
-    )
-    parser.add_argument(
-        "--state", default=".tocsin", help="folder for databases, logs and mounts (default: .tocsin)"
-    )
-    port = "port of the inbox; 0 for any"
-    base = "first of the ports of everything else, which follow each other; 0 for any"
-    parser.add_argument(
-        "--inbox-port", type=int, default=INBOX_PORT, metavar="PORT", help=f"{port} (default: {INBOX_PORT})"
-    )
-    parser.add_argument(
-        "--port-base", type=int, default=PORT_BASE, metavar="PORT", help=f"{base} (default: {PORT_BASE})"
-    )
-    env = "a variable of every function, whatever the manifests say; repeat for more"
-    parser.add_argument("--env", action="append", default=[], metavar="KEY=VALUE", help=env)
-    without = "leave a part out; repeat for more"
-    parser.add_argument("--without", action="append", default=[], choices=EXTRAS, help=without)
-    parser.add_argument(
-        "--until-message", type=int, default=0, metavar="N", help="stop when the inbox has N messages"
-    )
-    parser.add_argument(
-        "--kind", default="", help="with --until-message: count only this kind (slack, email, …)"
-    )
-    parser.add_argument("--timeout", type=float, default=0.0, metavar="S", help="stop after S seconds")
-    parser.add_argument(
-        "--site-down",
-        default="20-45",
-        metavar="A-B",
-        help="seconds after the start when the demo site is down (default: 20-45)",
-    )
-    parser.add_argument(
-        "--site-every",
-        type=float,
-        default=600.0,
-        metavar="S",
-        help="then down again every S seconds (default: 600)",
-    )
-    parser.add_argument(
-        "--site-down-for", type=float, default=60.0, metavar="S", help="for so long (default: 60)"
-    )
-    parser.add_argument("-v", "--verbose", action="store_true", help="every tick, delivery and debug line")
-    return parser.parse_args(arguments)
-
-
-def options(asked: argparse.Namespace) -> Options:
-    """What the command line asks for; LocalError when it makes no sense."""
-    env = {}
-    for pair in asked.env:
-        name, sign, value = pair.partition("=")
-        if not sign or not name:
-            raise LocalError(f"--env {pair}: KEY=VALUE is needed")
-        env[name] = value
-    first, _, last = asked.site_down.partition("-")
-    try:
-        cycle = Cycle(float(first), float(last), asked.site_every, asked.site_down_for)
-    except ValueError as error:
-        raise LocalError(
-            f"--site-down {asked.site_down}: two numbers of seconds are needed, such as 20-45"
-        ) from error
-    return Options(env, frozenset(asked.without), True, asked.inbox_port, asked.port_base, cycle)
 
 
 def welcome(stack: Stack, terminal: Terminal) -> None:
@@ -103,13 +33,17 @@ def welcome(stack: Stack, terminal: Terminal) -> None:
         counted = ", ".join(f"{kind} ({count})" if count > 1 else kind for kind, count in skipped.items())
         terminal.say(f"Not needed on one machine: {counted}")
     rows = [(service.name, stack.service_url(service.name)) for service in stack.overlay.services]
-    rows += [("State, logs", from_here(stack.state)), ("Demo site", stack.demo_site_url)]
-    rows.append(("Inbox", stack.inbox_url))
+    rows.append(("State, logs", from_here(stack.state)))
+    extras = {"demo-site": ("Demo site", stack.demo_site_url), "inbox": ("Inbox", stack.inbox_url)}
+    rows += [row for name, row in extras.items() if name not in stack.options.without]
     hints = [s.hint.replace("{url}", stack.service_url(s.name)) for s in stack.overlay.services if s.hint]
     hints.append(f"Your own rules: {command_line(stack.state)} --help, in a second terminal.")
     down = stack.options.cycle.first_down
     if down and "demo-site" not in stack.options.without:
         hints.append(f"The demo site goes down in {down:g} s, on purpose: watch the inbox.")
+    if stack.reachable:
+        ports = ", ".join(f"{name} on port {port}" for name, port in stack.reachable.items())
+        hints.append(f"Other machines reach {ports}, and nothing else.")
     zone = datetime.now().astimezone().strftime("%z")
     hints.append(f"Ctrl-C stops everything. Times are in {zone[:3]}:{zone[3:]}.")
     terminal.addresses(rows, hints)
@@ -139,6 +73,13 @@ def wait(stack: Stack, asked: argparse.Namespace, stopped: threading.Event) -> i
     return 0
 
 
+def faults_done(counts: Mapping[str, int]) -> str:
+    """What went wrong on purpose, counted; empty when nothing did."""
+    names = {"dropped": "events lost", "duplicated": "doubled", "reordered": "held back"}
+    names |= {"broker_away": "outages of the Broker", "killed": "functions killed"}
+    return ", ".join(f"{counts[what]} {words}" for what, words in names.items() if counts[what])
+
+
 def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     """Run, called `program`; 0 when asked to stop, 2 when it can't start, 3 when the messages did not come in time."""
     asked = parse(arguments, program)
@@ -154,6 +95,8 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
             welcome(stack, terminal)
             status = wait(stack, asked, stopping.asked)
             terminal.say("Stopping …")
+        if done := faults_done(stack.journal.counts):
+            terminal.say(f"Went wrong on purpose (seed {asked.seed}): {done}.")
         terminal.say(f"Everything has stopped. The next start goes on from {from_here(stack.state)}.")
     except LocalError as error:
         terminal.fail(f"{error.text}. Its output is above" if error.output else error.text)

@@ -19,6 +19,7 @@ from starlette.routing import Route
 from knative.local.addresses import Addresses
 from knative.local.cloudevent import Event, MalformedEventError, problems, read, utc_text
 from knative.local.delivery import Answer, attempt, passed_on, with_retries
+from knative.local.faults import Dice
 from knative.local.journal import Journal
 from knative.local.resources import Broker, Delivery, Destination, Trigger
 
@@ -38,7 +39,9 @@ class BrokerServer:
         addresses: Addresses,
         client: httpx.AsyncClient,
         journal: Journal,
+        dice: Dice | None = None,
     ) -> None:
+        self._dice = dice or Dice(journal)
         self._brokers = {(b.namespace, b.name): b for b in brokers}
         self._triggers = list(triggers)
         self._addresses, self._client, self._journal = addresses, client, journal
@@ -46,11 +49,18 @@ class BrokerServer:
         methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
         self.app = Starlette(routes=[Route("/{path:path}", self._ingress, methods=methods)])
 
-    async def close(self) -> None:
-        """Drop what is under way, as the death of an in-memory channel does."""
-        for task in self._under_way:
+    @property
+    def holds(self) -> int:
+        """How many deliveries are under way: events times Triggers."""
+        return len(self._under_way)
+
+    async def close(self) -> int:
+        """Drop what is under way, as the death of an in-memory channel does; how many deliveries those were."""
+        lost = list(self._under_way)
+        for task in lost:
             task.cancel()
-        await asyncio.gather(*self._under_way, return_exceptions=True)
+        await asyncio.gather(*lost, return_exceptions=True)
+        return len(lost)
 
     async def _ingress(self, request: Request) -> Response:
         allow = {"Allow": "POST, OPTIONS"}
@@ -111,7 +121,12 @@ class BrokerServer:
         if not matching:
             self._journal.count("unmatched")
             self._journal.note("broker", f"{_called(event)}: no Trigger matches, dropped", level="warning")
-        tasks = [asyncio.ensure_future(self._deliver(broker, t, event, headers)) for t in matching]
+        fate = self._dice.fate(_called(event))
+        tasks = [
+            asyncio.ensure_future(self._deliver_later(wait, broker, trigger, event, headers))
+            for wait in fate.waits
+            for trigger in matching
+        ]
         for task in tasks:
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
@@ -126,6 +141,13 @@ class BrokerServer:
 
     def _of(self, broker: Broker) -> list[Trigger]:
         return [t for t in self._triggers if (t.namespace, t.broker) == (broker.namespace, broker.name)]
+
+    async def _deliver_later(
+        self, wait: float, broker: Broker, trigger: Trigger, event: Event, headers: Mapping[str, str]
+    ) -> bool:
+        if wait:
+            await asyncio.sleep(wait)
+        return await self._deliver(broker, trigger, event, headers)
 
     async def _deliver(
         self, broker: Broker, trigger: Trigger, event: Event, headers: Mapping[str, str]

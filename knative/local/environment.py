@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from knative.local.addresses import LOOPBACK, Addresses
 from knative.local.errors import LocalError
 from knative.local.mounts import Lookup, real_path
+from knative.local.options import Pass
 from knative.local.overlay import Overlay
 from knative.local.resources import SinkBinding
 from knative.local.workloads import Container, Job, Service, Source
@@ -25,6 +27,16 @@ def necessities(caller: Mapping[str, str]) -> dict[str, str]:
     """What an interpreter needs of the caller's environment, and nothing else."""
     kept = {name: value for name, value in caller.items() if name in _NECESSARY or name.startswith("PYTHON")}
     return kept | {"PYTHONUNBUFFERED": "1"}
+
+
+def passed(caller: Mapping[str, str], passes: Sequence[Pass], workload: str) -> dict[str, str]:
+    """What the caller's environment gives this workload, as it is; the first pass that knows a name decides."""
+    found = {}
+    for name, value in caller.items():
+        deciding = next((one for one in passes if fnmatchcase(name, one.names)), None)
+        if deciding is not None and fnmatchcase(workload, deciding.to):
+            found[name] = value
+    return found
 
 
 def lookup_in(overlay: Overlay, namespace: str) -> Lookup:
@@ -103,8 +115,12 @@ def environment(
     overrides: Mapping[str, str],
     state: Path,
     port: int = 0,
+    host: str = LOOPBACK,
+    passes: Sequence[Pass] = (),
 ) -> dict[str, str]:
-    """What the process of `workload` sees: the manifest, `overrides` over it, the runner's own names last."""
+    """What the process of `workload` sees: the manifest, over it what the caller passes on, then `overrides`, and last
+    the runner's own names.
+    """
 
     def expand(value: str) -> str:
         return real_path(addresses.translate(value), mounts)
@@ -112,12 +128,13 @@ def environment(
     owner = f"{type(workload).__name__} {workload.name}"
     found = necessities(caller)
     found |= declared(workload.container, owner, lookup_in(overlay, workload.namespace), expand)
+    found |= passed(caller, passes, workload.name)
     found |= {name: expand(value) for name, value in overrides.items()}
     binding = bound(overlay, workload)
     if binding is not None:
         found["K_SINK"] = addresses.resolve(binding.sink)
         found["K_CE_OVERRIDES"] = json.dumps({"extensions": binding.extensions}) if binding.extensions else ""
     if isinstance(workload, Service):
-        found |= {"PORT": str(port), "HOST": LOOPBACK, "K_SERVICE": workload.name}
+        found |= {"PORT": str(port), "HOST": host, "K_SERVICE": workload.name}
         found |= {"K_REVISION": f"{workload.name}-local", "K_CONFIGURATION": workload.name}
     return found | {"TOCSIN_STATE_DIR": str(state)}

@@ -159,6 +159,7 @@ class Keeper:
         self.child: Child | None = None
         self.restarts = 0
         self.on_restart: Callable[[], None] = lambda: None
+        self._pardoned = False
         self._watching: asyncio.Task[None] | None = None
 
     @property
@@ -170,6 +171,20 @@ class Keeper:
     def watched(self) -> bool:
         """Whether a death is followed by a restart."""
         return self._watching is not None
+
+    def kill(self, *, replaced: bool = False) -> int:
+        """SIGKILL to the whole group, as the kernel would; the id of the process that died.
+
+        `replaced`: as when somebody deletes a Pod, so that its successor comes at once; a container that dies again
+        and again by itself is held back for longer each time.
+        """
+        pid = self.pid
+        if not pid:
+            raise LocalError(f"{self.command.name} is not running at this moment")
+        self._pardoned = replaced
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+        return pid
 
     async def start(self) -> None:
         """Start the process; it is not watched before `watch`, so that a failing start is seen as such."""
@@ -185,7 +200,9 @@ class Keeper:
             assert self.child is not None
             status = await self.child.process.wait()
             await bury(self.child, self._watcher)
-            deaths = 1 if time.monotonic() - self.child.started >= STEADY_SECONDS else deaths + 1
+            if self._pardoned or time.monotonic() - self.child.started >= STEADY_SECONDS:
+                deaths = 0
+            deaths, self._pardoned = deaths + 1, False
             wait = (
                 0.0
                 if deaths == 1
@@ -204,10 +221,14 @@ class Keeper:
             self.on_restart()
 
     async def stop(self, grace: float = GRACE_SECONDS) -> None:
-        """End the process and stop watching it; it is killed when it is still there after `grace` seconds."""
+        """End the process and stop watching it; it is killed when it is still there after `grace` seconds.
+
+        It may be started again.
+        """
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
+            self._watching = None
         if self.child is not None:
             await end(self.child, self._watcher, grace)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 
+from knative.local.activator import Activator
 from knative.local.addresses import LOOPBACK, Addresses
 from knative.local.broker import BrokerServer
 from knative.local.commands import argv
@@ -21,6 +22,7 @@ from knative.local.delivery import new_client
 from knative.local.demo_site import DemoSite
 from knative.local.environment import environment, lookup_in
 from knative.local.errors import LocalError
+from knative.local.faults import Dice
 from knative.local.inbox._app import Inbox
 from knative.local.inbox._messages import Message
 from knative.local.journal import Journal
@@ -30,8 +32,9 @@ from knative.local.overlay import Overlay
 from knative.local.ping import Pinger
 from knative.local.processes import Command, Keeper, Reaper, run_once
 from knative.local.redis_server import RedisServer
-from knative.local.servers import Ports, Serving, bind, serve
+from knative.local.servers import Door, Ports
 from knative.local.terminal import note_line
+from knative.local.troubles import Troubles
 from knative.local.workloads import Job, Service
 
 SHOWN_TITLE = 80
@@ -47,8 +50,13 @@ class Running:
         self._options, self._journal = options, journal
         self._ports = Ports(options.port_base)
         self._reaper = Reaper()
-        self._servers: list[Serving] = []
+        self._servers: list[Door] = []
+        self._fronts: list[Door] = []
         self._ticking: list[asyncio.Task[None]] = []
+        self._dice = Dice(journal)
+        self.troubles: Troubles | None = None
+        self.activators: dict[str, Activator] = {}
+        self._inside: dict[str, int] = {}
         self._redis: RedisServer | None = None
         self._client: httpx.AsyncClient | None = None
         self._broker: BrokerServer | None = None
@@ -60,8 +68,33 @@ class Running:
         if options.inbox_port:
             self._ports.release(self._extras["inbox"])
             self._extras["inbox"] = options.inbox_port
-        services = {(s.namespace, s.name): self._ports.take() for s in overlay.services}
+        self._check_names(options)
+        services = {(s.namespace, s.name): self._port_of(s) for s in overlay.services}
         self._addresses = Addresses(services, self._ports.take(), self._extras)
+
+    def _check_names(self, options: Options) -> None:
+        """LocalError for options that name a Service which the overlay doesn't hold."""
+        known = {service.name for service in self._overlay.services}
+        for option, names in (("--port", set(options.ports)), ("--public", set(options.public))):
+            if unknown := sorted(names - known):
+                raise LocalError(
+                    f"{option}: there is no Service {', '.join(unknown)}; there are: {', '.join(sorted(known))}"
+                )
+
+    def _port_of(self, service: Service) -> int:
+        fixed = self._options.ports.get(service.name)
+        return self._ports.take() if fixed is None else self._ports.take_fixed(fixed, service.name)
+
+    def _is_public(self, service: Service) -> bool:
+        return service.public or service.name in self._options.public
+
+    @property
+    def reachable(self) -> dict[str, int]:
+        """The Services that other machines can reach, and their ports."""
+        if self._options.host == LOOPBACK:
+            return {}
+        public = [service for service in self._overlay.services if self._is_public(service)]
+        return {s.name: int(self.service_url(s.name).rpartition(":")[2]) for s in public}
 
     @property
     def inbox_url(self) -> str:
@@ -124,21 +157,31 @@ class Running:
         await asyncio.gather(*(self.ready(name, self._options.ready_seconds) for name in self.keepers))
         for keeper in self.keepers.values():
             keeper.watch()
+        await self._start_scaling()
         self.describe()
         self.demo_site.start()
         self._start_ticks(self._client)
+        if self.troubles is not None:
+            await self.troubles.use(self._options.faults)
 
     async def _start_servers(self, client: httpx.AsyncClient) -> None:
         overlay = self._overlay
-        self._broker = BrokerServer(overlay.brokers, overlay.triggers, self._addresses, client, self._journal)
+        self._broker = BrokerServer(
+            overlay.brokers, overlay.triggers, self._addresses, client, self._journal, self._dice
+        )
         for name, app, port in (
             ("broker", self._broker.app, self._addresses.broker_port),
             ("inbox", self.inbox.app, self._extras["inbox"]),
             ("demo-site", self.demo_site.app, self._extras["demo-site"]),
         ):
-            self._ports.release(port)
+            door = Door(app, port, name, self._ports)
             if name not in self._options.without:
-                self._servers.append(await serve(app, bind(port, name)))
+                await door.open()
+                self._servers.append(door)
+            else:
+                self._ports.release(port)
+            if name == "broker":
+                self.troubles = Troubles(self._dice, self._broker, door, self.keepers, self._journal)
         self._ports.release(self._extras["redis"])
         if "redis" not in self._options.without:
             self._redis = RedisServer(self._extras["redis"])
@@ -156,9 +199,10 @@ class Running:
         lookup = lookup_in(self._overlay, workload.namespace)
         folder = self._state / "mounts" / workload.name
         mounts = write_mounts(workload.container, owner, folder, lookup, self._addresses.translate)
-        port = 0
+        port, host = 0, LOOPBACK
         if isinstance(workload, Service):
-            port = int(self._addresses.service_url(workload.namespace, workload.name).rpartition(":")[2])
+            host = self._options.host if self._is_public(workload) else LOOPBACK
+            port = self._process_port(workload)
         seen = environment(
             self._overlay,
             workload,
@@ -168,12 +212,49 @@ class Running:
             overrides=self._options.env,
             state=self._state,
             port=port,
+            host=host,
+            passes=self._options.passes,
         )
         write_environment(seen, self._state / "environments" / f"{workload.name}.json")
         log = self._state / "logs" / f"{workload.name}.log"
         return Command(
             workload.name, argv(workload.container.command, self._root, owner), seen, self._root, log
         )
+
+    def _process_port(self, service: Service) -> int:
+        """Where the process listens: at the Service's address, or behind the activator that listens there."""
+        if self._scales(service):
+            if service.name not in self._inside:
+                self._inside[service.name] = self._ports.take()
+            return self._inside[service.name]
+        return int(self.service_url(service.name).rpartition(":")[2])
+
+    def _scales(self, service: Service) -> bool:
+        """Whether it goes to zero. What other machines can reach stays: the activator listens for this one only."""
+        return (
+            bool(self._options.scale_down_after)
+            and not service.min_scale
+            and service.name not in self.reachable
+        )
+
+    async def _start_scaling(self) -> None:
+        assert self._client is not None
+        for name, port in self._inside.items():
+            activator = Activator(
+                self.keepers[name],
+                f"http://{LOOPBACK}:{port}",
+                self._client,
+                self._journal,
+                partial(self.ready, name, self._options.ready_seconds),
+                self.describe,
+                after=self._options.scale_down_after,
+                grace=self._options.grace_seconds,
+            )
+            self.activators[name] = activator
+            door = Door(activator, int(self.service_url(name).rpartition(":")[2]), name, self._ports)
+            await door.open()
+            self._fronts.append(door)
+            self._ticking.append(asyncio.create_task(activator.run(), name=f"scale of {name}"))
 
     def _logged(self, name: str) -> partial[None]:
         return partial(note_line, self._journal, name)
@@ -194,7 +275,7 @@ class Running:
 
     async def _probed(self, service: Service) -> bool:
         """The manifest's HTTP probe; without one, whether the port is open, as Knative's own probe does."""
-        url = self._addresses.service_url(service.namespace, service.name)
+        url = f"http://{LOOPBACK}:{self._process_port(service)}"
         try:
             if service.container.probe:
                 assert self._client is not None
@@ -205,6 +286,11 @@ class Running:
             return False
         writer.close()
         return True
+
+    @property
+    def broker_holds(self) -> int:
+        """How many deliveries the Broker has under way."""
+        return self._broker.holds if self._broker is not None else 0
 
     async def lose_events(self) -> None:
         """Drop what the Broker holds; it takes events again at once."""
@@ -235,13 +321,18 @@ class Running:
 
     async def stop(self) -> None:
         """End ticks, deliveries, functions, then what they talk to; safe after a start that failed halfway."""
+        if self.troubles is not None:
+            await self.troubles.stop()
         for task in self._ticking:
             task.cancel()
         await asyncio.gather(*self._ticking, return_exceptions=True)
         if self._broker is not None:
             await self._broker.close()
+        for activator in self.activators.values():
+            activator.closing = True
+        await asyncio.gather(*(front.shut() for front in self._fronts))  # nobody wakes a function any more
         await asyncio.gather(*(keeper.stop(self._options.grace_seconds) for keeper in self.keepers.values()))
-        await asyncio.gather(*(server.stop() for server in self._servers))
+        await asyncio.gather(*(server.shut() for server in self._servers))
         if self._redis is not None:
             await asyncio.to_thread(self._redis.stop)
         if self._client is not None:

@@ -24,7 +24,9 @@ def bind(port: int, needed_by: str = "") -> socket.socket:
         found.bind((LOOPBACK, port))
     except (OSError, OverflowError) as error:
         found.close()
-        option = "--inbox-port" if needed_by == "inbox" else "--port-base"
+        option = {"inbox": "--inbox-port", "broker": "--port-base", "demo-site": "--port-base"}.get(
+            needed_by, "--port"
+        )
         why = getattr(error, "strerror", None) or "ports go from 0 to 65535"
         raise LocalError(
             f"port {port} for the {needed_by} can't be used: {why}; choose another with {option}"
@@ -51,10 +53,18 @@ class Ports:
                 continue
         return self._hold(bind(0))
 
+    def take_fixed(self, port: int, owner: str) -> int:
+        """This port and no other, for the Service `owner`; LocalError when it is taken."""
+        return self._hold(bind(port, owner))
+
     def _hold(self, held: socket.socket) -> int:
         port: int = held.getsockname()[1]
         self._held[port] = held
         return port
+
+    def hold(self, port: int) -> None:
+        """Keep a port whose owner has stopped listening: connections are refused, and nobody else gets it."""
+        self._hold(bind(port))
 
     def release(self, port: int) -> None:
         """Let its owner listen now."""
@@ -96,3 +106,24 @@ async def serve(app: ASGIApp, listening: socket.socket) -> Serving:
             raise LocalError(f"the server on port {port} ended before it began")
         await asyncio.sleep(0.01)
     return Serving(server, task, port)
+
+
+class Door:
+    """A server at one address that may go away and come back; meanwhile connections are refused there."""
+
+    def __init__(self, app: ASGIApp, port: int, name: str, ports: Ports) -> None:
+        self._app, self._port, self._name, self._ports = app, port, name, ports
+        self._serving: Serving | None = None
+
+    async def open(self) -> None:
+        """Serve; nothing happens when it does already."""
+        if self._serving is None:
+            self._ports.release(self._port)
+            self._serving = await serve(self._app, bind(self._port, self._name))
+
+    async def shut(self) -> None:
+        """Cut what is open and refuse connections; nothing happens when it is away already."""
+        if self._serving is not None:
+            serving, self._serving = self._serving, None
+            await serving.stop()
+            self._ports.hold(self._port)

@@ -7,23 +7,23 @@ Must not know what the functions do: it starts what the manifests say.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
 from knative.local.errors import LocalError
+from knative.local.faults import Faults
 from knative.local.journal import Journal
 from knative.local.manifests import load_overlay
 from knative.local.options import Options
 from knative.local.overlay import Overlay, read_overlay
 from knative.local.running import Running
+from knative.local.troubles import Troubles
 
 T = TypeVar("T")
 PACKAGES = Path(__file__).resolve().parents[2]
@@ -33,14 +33,22 @@ STOP_SECONDS = 30.0
 
 
 def find_overlay(overlay: str | Path, root: Path) -> Path:
-    """The folder of an overlay: a path, or the name of one in knative/overlays."""
-    given = Path(overlay)
-    for folder in (given, root / "knative" / "overlays" / given):
+    """The folder of an overlay, or the file that one was rendered into: a path, or the name of one in knative/overlays.
+
+    An installed package has no folders: its build rendered the overlays that run on one machine (build_hook.py).
+    """
+    given, overlays, rendered = Path(overlay), root / "knative" / "overlays", root / "knative" / "rendered"
+    for folder in (given, overlays / given):
         if (folder / "kustomization.yaml").is_file():
             return folder.resolve()
-    known = sorted(p.parent.name for p in (root / "knative" / "overlays").glob("*/kustomization.yaml"))
+    for file in (given, rendered / f"{given}.yaml"):
+        if file.is_file():
+            return file.resolve()
+    known = {path.parent.name for path in overlays.glob("*/kustomization.yaml")}
+    known |= {path.stem for path in rendered.glob("*.yaml")}
     raise LocalError(
-        f"there is no overlay {overlay}; a folder with kustomization.yaml, or one of: {', '.join(known)}"
+        f"there is no overlay {overlay}; a folder with kustomization.yaml, a file that `kubectl kustomize` wrote, "
+        f"or one of: {', '.join(sorted(known))}"
     )
 
 
@@ -183,6 +191,11 @@ class Stack:
         """The environment that a Service's process sees: what a test needs to look at the same database."""
         return dict(self.running.keeper(name).command.environment)
 
+    @property
+    def reachable(self) -> Mapping[str, int]:
+        """The Services that other machines can reach, and their ports."""
+        return self.running.reachable
+
     def log(self, name: str) -> str:
         """Everything that a Service has written so far."""
         return self.running.keeper(name).command.log.read_text(encoding="utf-8", errors="replace")
@@ -193,16 +206,42 @@ class Stack:
 
     def kill(self, name: str) -> int:
         """Kill a Service's processes as the kernel would (SIGKILL); the id of the one that died. It is restarted."""
-        pid = self.running.keeper(name).pid
-        if not pid:
-            raise LocalError(f"{name} is not running at this moment")
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(pid, signal.SIGKILL)
-        return pid
+        return self.running.keeper(name).kill()
 
     def lose_events(self) -> None:
         """Let the Broker forget every event that it holds, as when its process dies and another takes its place."""
         self._call(self.running.lose_events(), STOP_SECONDS)
+
+    def inject(self, faults: Faults) -> None:
+        """Let these faults happen from now on, and no others; `Faults()` ends them."""
+        self._call(self._troubles().use(faults), STOP_SECONDS)
+
+    def replace(self, name: str) -> None:
+        """kill -9 of a Service's process, whose successor comes at once, as when its Pod is deleted."""
+        self._call(self._later(partial(self._troubles().kill, name)), STOP_SECONDS)
+
+    def broker_leaves(self) -> None:
+        """The Broker dies with every event that it holds, and connections are refused."""
+        self._call(self._troubles().broker_leaves(), STOP_SECONDS)
+
+    def broker_comes_back(self) -> None:
+        """The Broker takes events again."""
+        self._call(self._troubles().broker_comes_back(), STOP_SECONDS)
+
+    @property
+    def broker_holds(self) -> int:
+        """How many deliveries the Broker has under way."""
+        return self.running.broker_holds
+
+    def _troubles(self) -> Troubles:
+        found = self.running.troubles
+        if found is None:
+            raise LocalError("the stack is not running")
+        return found
+
+    @staticmethod
+    async def _later(work: Callable[[], T]) -> T:
+        return work()
 
     def tick(self, name: str = "", seconds: float = 60.0, *, at: float | None = None) -> bool:
         """Send one PingSource's event (the only one's, without a name); whether it was taken.

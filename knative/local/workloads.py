@@ -34,6 +34,9 @@ _CONTAINER_NO_MEANING = (
     "startupProbe",
 )
 _RESERVED = ("PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION")
+VISIBILITY = "networking.knative.dev/visibility"
+"""Label of a Service: with `cluster-local` nothing outside of the cluster reaches it."""
+MIN_SCALE = "autoscaling.knative.dev/min-scale"
 HINT = "tocsin.dev/hint"
 """Annotation of a Service: a line printed at start; `{url}` becomes the Service's address on this machine."""
 
@@ -92,6 +95,8 @@ class Service:
     labels: dict[str, str]
     container: Container
     hint: str
+    public: bool
+    min_scale: int = 0
 
 
 @dataclass(frozen=True)
@@ -105,9 +110,13 @@ class Job:
 def read_service(
     namespace: str, name: str, labels: dict[str, str], annotations: dict[str, str], fields: Fields
 ) -> Service:
-    """A serving.knative.dev/v1 Service; scaling and security have no meaning on one machine."""
+    """A serving.knative.dev/v1 Service; of its scaling only the least has a meaning on one machine, which runs one."""
     spec = fields.below("spec")
     template = spec.below("template")
+    least = template.below("metadata").below("annotations")
+    min_scale = least.text(MIN_SCALE, "0")
+    if not min_scale.isdecimal():
+        raise least.refuse(MIN_SCALE, "a whole number in quotes")
     container = _read_pod(template.below("spec"))
     template.done(("metadata",))
     spec.done(("traffic",))
@@ -116,7 +125,9 @@ def read_service(
             raise ManifestError(
                 fields.file, f"env {variable.name}", variable.value, "any name but those Knative sets"
             )
-    return Service(namespace, name, labels, container, annotations.get(HINT, ""))
+    public = labels.get(VISIBILITY) != "cluster-local"
+    hint = annotations.get(HINT, "")
+    return Service(namespace, name, labels, container, hint, public, int(min_scale))
 
 
 def read_job(namespace: str, name: str, labels: dict[str, str], fields: Fields) -> Job:

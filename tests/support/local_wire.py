@@ -16,6 +16,7 @@ from starlette.routing import Route
 from knative.local.addresses import Addresses
 from knative.local.broker import BrokerServer
 from knative.local.delivery import new_client
+from knative.local.faults import Dice, Faults
 from knative.local.journal import Journal
 from knative.local.resources import Broker, Delivery, Destination, Trigger
 from knative.local.servers import Serving, bind, serve
@@ -111,8 +112,9 @@ async def broker_bench(
     *,
     at_once: bool = False,
     delivery: Delivery | None = None,
+    faults: Faults | None = None,
 ) -> AsyncIterator[Bench]:
-    """A broker `main` with these Triggers; a Trigger without a sink of its name leads to a refused connection."""
+    """A broker `main` with these Triggers and faults; a Trigger without a sink of its name leads to a refused connection."""
     journal, client = Journal(), new_client()
     listening = bind(0)
     ports = {(NS, name): await sink.start() for name, sink in sinks.items()}
@@ -120,7 +122,7 @@ async def broker_bench(
     ports |= {(NS, t.name): closed.getsockname()[1] for t in triggers if (NS, t.name) not in ports}
     addresses = Addresses(ports, listening.getsockname()[1], {})
     brokers = [Broker(NS, "main", at_once, delivery or Delivery())]
-    server = BrokerServer(brokers, triggers, addresses, client, journal)
+    server = BrokerServer(brokers, triggers, addresses, client, journal, Dice(journal, faults or Faults()))
     serving = await serve(server.app, listening)
     try:
         yield Bench(client, addresses.broker_url(NS, "main"), journal, sinks, server)
