@@ -37,11 +37,18 @@ class Refused(Misconfigured):
 
 def is_public(address: str) -> bool:
     """Whether the IP address belongs to nobody's inside. Every embedding of IPv4 in IPv6 counts as inside."""
+    parsed = _parsed(address)
+    return parsed is not None and not any(
+        parsed.version == network.version and parsed in network for network in _BLOCKED
+    )
+
+
+def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """None for what is no address, but a name."""
     try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
+        return ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
-        return False
-    return not any(parsed.version == network.version and parsed in network for network in _BLOCKED)
+        return None
 
 
 def is_host(host: str, patterns: Iterable[str]) -> bool:
@@ -115,7 +122,8 @@ class GuardedBackend(httpcore.NetworkBackend):
         raise problem
 
     def _addresses(self, host: str, port: int, seconds: float) -> list[str]:
-        addresses = _in_time(lambda: self._resolve(host, port), seconds)
+        # An address needs no look-up, nor the thread that makes one.
+        addresses = [host] if _parsed(host) else _in_time(lambda: self._resolve(host, port), seconds)
         if not self._free:
             for address in addresses:
                 if not is_public(address):

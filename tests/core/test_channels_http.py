@@ -118,6 +118,18 @@ def test_the_address_that_was_checked_is_the_one_that_is_called_whatever_the_nam
         backend.connect_tcp("gone.invalid", 443)
 
 
+def test_an_address_is_not_looked_up_and_must_be_public_all_the_same() -> None:
+    def resolve(host: str, port: int) -> list[str]:
+        raise AssertionError("nothing is looked up")
+
+    with Sink(Answer(200)) as vendor:
+        free = GuardedBackend(time.monotonic() + 5, free=True, resolve=resolve)
+        free.connect_tcp("127.0.0.1", vendor.port).close()
+        guarded = GuardedBackend(time.monotonic() + 5, free=False, resolve=resolve)
+        with pytest.raises(Refused, match="not public"):
+            guarded.connect_tcp("127.0.0.1", vendor.port)
+
+
 def test_a_resolver_that_never_answers_is_given_up_before_anything_was_sent() -> None:
     answered = threading.Event()
 
