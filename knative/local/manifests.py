@@ -21,7 +21,7 @@ CLUSTER_SCOPED = frozenset({"Namespace", "ClusterRole", "ClusterRoleBinding", "C
 """Kinds that `namespace:` leaves alone."""
 
 NO_MEANING = ("apiVersion", "kind", "metadata", "images", "configurations", "sortOptions", "buildMetadata")
-"""Kustomization fields that change nothing here: no image is pulled, and names carry no hash."""
+"""Kustomization fields that change nothing here: no image is pulled, and names get no hash, since nothing is rolled out."""
 
 
 @dataclass
@@ -40,9 +40,16 @@ class Manifest:
         return str((self.body.get("metadata") or {}).get("name", ""))
 
 
-def load_overlay(folder: Path, root: Path) -> list[Manifest]:
-    """The objects of the kustomization in `folder`, in its order; errors name files relative to `root`."""
-    return _Kustomization(folder.resolve(), root.resolve()).build()
+def load_overlay(path: Path, root: Path) -> list[Manifest]:
+    """The objects of the kustomization in the folder `path`, in its order; errors name files relative to `root`.
+
+    A file holds objects that were built already.
+    """
+    path, root = path.resolve(), root.resolve()
+    if path.is_file():
+        shown = str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+        return _objects(path, shown)
+    return _Kustomization(path, root).build()
 
 
 class _Kustomization:
@@ -86,32 +93,15 @@ class _Kustomization:
             return _Kustomization(path, self.root, self.within).build()
         if not path.is_file():
             raise ManifestError(fields.file, "resources", entry, "files and folders that exist beside it")
-        shown = self._shown(path)
-        found = []
-        for index, body in enumerate(_documents(path, shown)):
-            if not isinstance(body, dict):
-                raise ManifestError(
-                    shown, f"(document {index + 1})", body, "a mapping with apiVersion and kind"
-                )
-            found.append(Manifest(shown, body))
-        return found
+        return _objects(path, self._shown(path))
 
     def _generate(self, fields: Fields, objects: list[Manifest]) -> None:
         options = fields.below("generatorOptions")
-        stable = options.flag("disableNameSuffixHash")
         labels = options.strings("labels")
-        options.done()
+        options.done(("disableNameSuffixHash",))
         for item in fields.each("configMapGenerator"):
             name = item.text("name")
-            own = item.below("options")
-            if not (own.flag("disableNameSuffixHash", stable)):
-                raise ManifestError(
-                    fields.file,
-                    "generatorOptions.disableNameSuffixHash",
-                    stable,
-                    "true: Knative fields don't follow a name with a hash",
-                )
-            own.done()
+            item.below("options").done(("disableNameSuffixHash",))
             data = self._data(item)
             namespace = item.text("namespace", "")
             behavior = item.choice("behavior", {"create": "create", "merge": "merge"}, "create")
@@ -154,6 +144,15 @@ def _pairs(item: Fields) -> dict[str, str]:
     pairs = item.strings("pairs")
     item.done(("includeSelectors", "includeTemplates"))
     return pairs
+
+
+def _objects(path: Path, shown: str) -> list[Manifest]:
+    found = []
+    for index, body in enumerate(_documents(path, shown)):
+        if not isinstance(body, dict):
+            raise ManifestError(shown, f"(document {index + 1})", body, "a mapping with apiVersion and kind")
+        found.append(Manifest(shown, body))
+    return found
 
 
 def _documents(path: Path, shown: str) -> list[Any]:

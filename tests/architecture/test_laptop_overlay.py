@@ -3,6 +3,7 @@
 import copy
 import re
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -18,6 +19,7 @@ from tests.support.manifests import (
     container,
     names,
     of_kind,
+    plain,
     rendered,
     secrets_of,
     values,
@@ -25,6 +27,15 @@ from tests.support.manifests import (
 )
 
 FOLDERS = ("base", "overlays/laptop")
+
+
+def without_hashes(value: Any) -> Any:
+    """The same, and every name in it plain: nothing is rolled out on a laptop."""
+    if isinstance(value, dict):
+        return {key: without_hashes(below) for key, below in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_hashes(below) for below in value]
+    return plain(value) if isinstance(value, str) else value
 
 
 def test_the_laptop_adds_only_what_a_cluster_has_elsewhere() -> None:
@@ -43,6 +54,7 @@ def test_the_laptop_adds_only_what_a_cluster_has_elsewhere() -> None:
 def test_the_laptop_changes_nothing_of_base_but_the_tick_and_the_configuration() -> None:
     base, laptop = rendered("base"), rendered("overlays/laptop")
 
+    base, laptop = without_hashes(base), without_hashes(laptop)
     changed = [(item["kind"], item["metadata"]["name"]) for item in base if item not in laptop]
 
     assert sorted(changed) == [
@@ -55,7 +67,7 @@ def test_the_laptop_changes_nothing_of_base_but_the_tick_and_the_configuration()
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_the_laptop_runner_reads_what_kubectl_reads(folder: str) -> None:
     def comparable(body: Manifest) -> Manifest:
-        body = copy.deepcopy(body)
+        body = without_hashes(copy.deepcopy(body))
         if body["kind"] in ("Service", "Job"):
             del container(body)["image"]
         return body

@@ -32,7 +32,7 @@ RESTRICTED = {
     "capabilities": {"drop": ["ALL"]},
     "seccompProfile": {"type": "RuntimeDefault"},
 }
-PUBLIC = {"ack"}
+PUBLIC = {"ack", "mcp-server"}
 """People reach these from outside, and only these."""
 FOLDERS = ("base", "overlays/laptop")
 

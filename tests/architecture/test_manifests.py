@@ -14,7 +14,6 @@ from tests.support.manifests import (
     Manifest,
     container,
     environment,
-    names,
     of_kind,
     pod,
     rendered,
@@ -177,26 +176,6 @@ def test_the_broker_answers_before_it_delivers() -> None:
         "eventing.knative.dev/broker.class": "MTChannelBasedBroker",
         "messaging.knative.dev/async-handler": "true",
     }
-
-
-def test_every_reference_names_an_object_that_is_there(objects: tuple[Manifest, ...]) -> None:
-    there = names(objects)
-    wanted = [("Broker", trigger["spec"]["broker"]) for trigger in of_kind(objects, "Trigger").values()]
-    refs = [trigger["spec"]["subscriber"]["ref"] for trigger in of_kind(objects, "Trigger").values()]
-    refs += [t["spec"]["delivery"]["deadLetterSink"]["ref"] for t in of_kind(objects, "Trigger").values()]
-    refs += [source["spec"]["sink"]["ref"] for source in of_kind(objects, "PingSource").values()]
-    for binding in of_kind(objects, "SinkBinding").values():
-        refs += [binding["spec"]["sink"]["ref"], binding["spec"]["subject"]]
-    wanted += [(ref["kind"], ref["name"]) for ref in refs]
-    for name, workload in workloads(objects).items():
-        assert pod(workload)["serviceAccountName"] == name
-        wanted.append(("ServiceAccount", name))
-        for volume in pod(workload)["volumes"]:
-            wanted += [("ConfigMap", volume["configMap"]["name"])] if "configMap" in volume else []
-        for source in container(workload)["envFrom"]:
-            wanted += [("ConfigMap", source["configMapRef"]["name"])] if "configMapRef" in source else []
-
-    assert [each for each in wanted if each not in there] == []
 
 
 def test_evaluate_is_told_where_the_broker_is() -> None:

@@ -96,7 +96,7 @@ def test_a_patch_that_would_mean_something_else_in_a_cluster_is_refused(
         ({"components": ["../x"]}, "components"),
         ({"namePrefix": "x-"}, "namePrefix"),
         ({"resources": ["https://example.com/x"]}, "resources = 'https://example.com/x'"),
-        ({"generatorOptions": {}, "configMapGenerator": [{"name": "c"}]}, "disableNameSuffixHash"),
+        ({"generatorOptions": {"immutable": True}}, "generatorOptions.immutable"),
         ({"configMapGenerator": [{"name": "c", "behavior": "merge"}]}, "behavior"),
         ({"configMapGenerator": [{"name": "c", "literals": ["A"]}]}, "KEY=VALUE"),
         ({"configMapGenerator": [{"name": "c", "envs": ["x"]}]}, "envs"),

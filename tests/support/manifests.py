@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,9 @@ from croniter import croniter
 Manifest = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[2]
 AUTOSCALING = "autoscaling.knative.dev/"
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_HASH = re.compile(r"-[bcdfghkmt2456789]{10}$")
+"""What kustomize adds to the name of a generated ConfigMap or Secret."""
 _RESERVED_NAMES = {"PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION"}
 _REFUSED_IN_PODS = (
     "securityContext",
@@ -43,21 +47,43 @@ def _kubectl() -> str:
 @cache
 def rendered(folder: str) -> tuple[Manifest, ...]:
     """The objects that `kubectl kustomize knative/<folder>` makes; shared between tests, so never changed."""
-    command = [_kubectl(), "kustomize", str(ROOT / "knative" / folder)]
+    return built(ROOT / "knative" / folder)
+
+
+def built(folder: Path) -> tuple[Manifest, ...]:
+    """The objects that `kubectl kustomize` makes of any folder."""
+    command = [_kubectl(), "kustomize", str(folder)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     if result.returncode or result.stderr:
-        pytest.fail(f"knative/{folder} doesn't build: {result.stderr}")
-    return tuple(yaml.safe_load_all(result.stdout))
+        pytest.fail(f"{folder} doesn't build: {result.stderr}")
+    return tuple(yaml.load_all(result.stdout, Loader=_LOADER))
+
+
+def overlays() -> tuple[str, ...]:
+    """base and every overlay, as `rendered` names them."""
+    folders = sorted(
+        path.parent.name for path in (ROOT / "knative" / "overlays").glob("*/kustomization.yaml")
+    )
+    return ("base", *(f"overlays/{name}" for name in folders))
+
+
+def plain(name: str) -> str:
+    """A name without the hash of what it holds."""
+    return _HASH.sub("", name)
 
 
 def of_kind(objects: tuple[Manifest, ...], kind: str) -> dict[str, Manifest]:
-    """The objects of one kind by name."""
-    return {item["metadata"]["name"]: item for item in objects if item["kind"] == kind}
+    """The objects of one kind by their plain names. `Service` is Knative's; Kubernetes' own is `v1/Service`."""
+    version, _, kind = kind.rpartition("/")
+    if kind == "Service" and not version:
+        version = "serving.knative.dev/v1"
+    found = [item for item in objects if item["kind"] == kind and version in ("", item["apiVersion"])]
+    return {plain(item["metadata"]["name"]): item for item in found}
 
 
 def names(objects: tuple[Manifest, ...]) -> set[tuple[str, str]]:
-    """The kind and name of every object."""
-    return {(item["kind"], item["metadata"]["name"]) for item in objects}
+    """The kind and plain name of every object."""
+    return {(item["kind"], plain(item["metadata"]["name"])) for item in objects}
 
 
 def values(objects: tuple[Manifest, ...], config_map: str) -> dict[str, str]:
@@ -98,11 +124,11 @@ def secrets_of(workload: Manifest) -> set[str]:
 
 
 def seconds_between_ticks(schedule: str) -> set[float]:
-    """The distances between the runs of a cron schedule during the first two hours of a day."""
+    """The distances between the runs of a cron schedule, of two hours at least."""
     start = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
     runs = croniter(schedule, start - 1, second_at_beginning=len(schedule.split()) == 6)
     times = [runs.get_next(float)]
-    while times[-1] < start + 7200:
+    while len(times) < 3 or times[-1] < start + 7200:
         times.append(runs.get_next(float))
     return {later - earlier for earlier, later in pairwise(times)}
 
