@@ -114,7 +114,14 @@ def test_the_address_that_was_checked_is_the_one_that_is_called_whatever_the_nam
     backend = GuardedBackend(time.monotonic() + 5, free=False)
     with pytest.raises(Refused, match="not public"):
         backend.connect_tcp("localhost", 443)
-    with pytest.raises(httpcore.ConnectError):
+
+
+def test_a_name_that_does_not_exist_is_told_apart_from_one_that_is_refused() -> None:
+    def resolve(host: str, port: int) -> list[str]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    backend = GuardedBackend(time.monotonic() + 5, free=False, resolve=resolve)
+    with pytest.raises(httpcore.ConnectError, match="can't be resolved: .*not known"):
         backend.connect_tcp("gone.invalid", 443)
 
 
