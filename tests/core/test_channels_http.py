@@ -121,7 +121,7 @@ def test_a_name_that_does_not_exist_is_told_apart_from_one_that_is_refused() -> 
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     backend = GuardedBackend(time.monotonic() + 5, free=False, resolve=resolve)
-    with pytest.raises(httpcore.ConnectError, match="can't be resolved: .*not known"):
+    with pytest.raises(httpcore.ConnectError, match=r"can't be resolved: .*not known"):
         backend.connect_tcp("gone.invalid", 443)
 
 
