@@ -7,8 +7,11 @@
     ├── Unavailable         a server that is needed doesn't answer (503, try again)
     │   └── NotMigrated     the database has no tables yet, or older ones (503 until it is migrated)
     ├── InProgress          another process holds a live lease on the same work (409, try again)
+    ├── TokenRefused        an access token that doesn't hold (401)
     ├── PoisonEvent         an event that can never be handled; it is recorded and acknowledged
     ├── Fenced              a newer tick took over; this one must stop and write nothing more
+    ├── Unfinished          time was over before the work was; what is done stays done (503, go on)
+    ├── ClocksDiffer        this machine's clock is far from the database's: nothing is removed by either
     ├── Refused             the database takes everything else, but not this row
     └── QueryFailed         the metric store answered a query with an error or a partial result
         └── NotNow         it gave no complete answer in time; asking again at once would only take more of it
@@ -83,12 +86,33 @@ class InProgress(TocsinError):
     """Another process holds a live lease on this work; it will be repeated later."""
 
 
+class TokenRefused(TocsinError):
+    """An access token that doesn't hold: says why, and repeats nothing of it."""
+
+
 class PoisonEvent(TocsinError):
     """An event that can never be handled, whoever tries and however often."""
 
 
 class Fenced(TocsinError):
     """A newer tick took over this shard; this one writes nothing more."""
+
+
+class Unfinished(TocsinError):
+    """Time was over before all rows that may go were removed."""
+
+    def __init__(self, removed: int) -> None:
+        super().__init__(f"{removed} rows were removed in time; the rest goes with the next run")
+
+
+class ClocksDiffer(TocsinError):
+    """A clock is wrong, and nobody knows which."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(
+            f"this machine's clock and the database's differ by {seconds} s; nothing was removed. "
+            "Set the wrong one right, and run it again"
+        )
 
 
 class Refused(TocsinError):

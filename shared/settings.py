@@ -14,6 +14,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 DEFAULT_SOURCE = "default"
 OWN_SOURCE = "self"
 """Tocsin's own numbers: always there, without a setting."""
+KEPT = ("ticks", "steps", "notifications", "dead_letters", "alerts", "rules", "silences", "audit")
+"""What goes after a time: each has a setting `keep_<what>_days`."""
 
 
 class Settings(BaseSettings):
@@ -50,12 +52,28 @@ class Settings(BaseSettings):
     allowed_hosts: str = Field(
         "", description="hosts channels may call beyond their vendors', comma separated"
     )
-    mcp_auth: Literal["tokens", "none"] = Field(
+    mcp_auth: Literal["tokens", "oauth", "none"] = Field(
         "tokens", description="who may use the MCP server; none: everybody on this machine, and nobody else"
     )
     mcp_tokens_file: Path | None = Field(None, description="YAML file with the tokens of the MCP server")
+    mcp_issuer: str = Field("", description="the OAuth server whose access tokens are taken")
+    mcp_url: str = Field("", description="where clients reach the MCP server, with its path")
+    mcp_audience: str = Field("", description="what access tokens must be made for; empty: mcp_url")
+    mcp_scope_claim: str = Field("scope", min_length=1, description="the claim with the scopes of a caller")
+    mcp_tenant_claim: str = Field(
+        "", description="the claim with the tenant; empty: everybody is of `tenant`"
+    )
+    mcp_name_claim: str = Field("", description="the claim with a name for people to read; empty: sub")
     mcp_hosts: str = Field("", description="host names that the MCP server answers to, comma separated")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    keep_ticks_days: int = Field(14, ge=0, le=36_500, description="how long ticks are kept; 0: for ever")
+    keep_steps_days: int = Field(90, ge=0, le=36_500, description="the steps of every series")
+    keep_notifications_days: int = Field(30, ge=0, le=36_500, description="what was told, and to whom")
+    keep_dead_letters_days: int = Field(30, ge=0, le=36_500, description="what the broker gave up on")
+    keep_alerts_days: int = Field(365, ge=0, le=36_500, description="alerts that are over")
+    keep_rules_days: int = Field(90, ge=0, le=36_500, description="rules and monitors that were deleted")
+    keep_silences_days: int = Field(90, ge=0, le=36_500, description="silences that are over")
+    keep_audit_days: int = Field(365, ge=0, le=36_500, description="who changed what")
     write_url: str = Field("", description="line protocol endpoint the monitor functions write to")
     monitor_urls: str = Field(
         "", description="URLs that monitor_http checks: `name=url` pairs, comma separated"
@@ -82,7 +100,7 @@ class Settings(BaseSettings):
             raise ValueError("expected lower-case letters, digits and -, at most 63 of them")
         return tenant
 
-    @field_validator("public_url", "write_url", "heartbeat_url")
+    @field_validator("public_url", "write_url", "heartbeat_url", "mcp_url", "mcp_issuer")
     @classmethod
     def _web_address(cls, url: str | SecretStr) -> str | SecretStr:
         text = url.get_secret_value() if isinstance(url, SecretStr) else url

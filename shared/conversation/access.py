@@ -9,15 +9,16 @@ import hmac
 import logging
 import threading
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Protocol
 
 import yaml
-from mcp.server.auth.provider import AccessToken
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from shared.errors import InvalidInput
+from shared.errors import InvalidInput, TokenRefused
+from shared.model import Millis
 
 log = logging.getLogger("tocsin.mcp")
 SETTING = "TOCSIN_MCP_TOKENS_FILE"
@@ -33,7 +34,24 @@ class Scope(StrEnum):
     TEST = "notify:test"
 
 
-class _Token(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, as a token says. `id` goes into the audit, `name` is what people read."""
+
+    id: str
+    name: str
+    tenant: str
+    scopes: tuple[Scope, ...]
+
+
+class Verifier(Protocol):
+    """Knows callers by their tokens."""
+
+    async def caller(self, token: str, now: Millis) -> Caller:
+        """Raises TokenRefused for a token that doesn't hold, Unavailable when that can't be found out now."""
+
+
+class Entry(BaseModel):
     """One entry of the file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,7 +66,7 @@ class _Token(BaseModel):
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    tokens: tuple[_Token, ...]
+    tokens: tuple[Entry, ...]
 
 
 class Tokens:
@@ -58,28 +76,23 @@ class Tokens:
         """Reads the file. Raises InvalidInput when it can't be used; one that is not there yet is waited for."""
         self._path, self._lock = path, threading.Lock()
         self._stamp: tuple[int, int] | None = None
-        self._tokens: Sequence[_Token] = ()
+        self._tokens: Sequence[Entry] = ()
         self._refresh(strict=True)
 
     def __len__(self) -> int:
         return len(self._tokens)
 
-    async def verify_token(self, token: str) -> AccessToken | None:
-        """The caller of this token (the SDK's TokenVerifier), or None. Every entry is compared, so that the time
-        says nothing; the SDK refuses what has expired."""
+    async def caller(self, token: str, now: Millis) -> Caller:
+        """The caller of this token. Every entry is compared, so that the time says nothing."""
         self._refresh(strict=False)
-        given = hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+        given = digest(token)
         found = [one for one in self._tokens if hmac.compare_digest(one.sha256, given)]
         if not found:
-            return None
-        return AccessToken(
-            token=found[0].id,
-            client_id=found[0].id,
-            subject=found[0].id,
-            scopes=[scope.value for scope in found[0].scopes],
-            expires_at=None if found[0].expires is None else _seconds(found[0].expires),
-            claims={"tenant": found[0].tenant},
-        )
+            raise TokenRefused("the token is not known")
+        (one,) = found
+        if one.expires is not None and one.expires.timestamp() * 1000 <= now:
+            raise TokenRefused("the token has expired")
+        return Caller(one.id, one.id, one.tenant, one.scopes)
 
     def _refresh(self, *, strict: bool) -> None:
         if self._path is None:
@@ -94,7 +107,7 @@ class Tokens:
             if stamp == self._stamp:
                 return
             try:
-                self._tokens = _read(self._path)
+                self._tokens = read_entries(self._path)
             except InvalidInput as error:
                 if strict:
                     raise
@@ -102,12 +115,13 @@ class Tokens:
             self._stamp = stamp
 
 
-def _seconds(moment: datetime) -> int:
-    return int(moment.timestamp())
+def digest(token: str) -> str:
+    """What the file holds of a token: its sha256 sum. Tokens are long and random, so that a slow hash adds nothing."""
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _read(path: Path) -> Sequence[_Token]:
-    """The entries. Raises InvalidInput, which repeats nothing of the file but names of keys and ids."""
+def read_entries(path: Path) -> Sequence[Entry]:
+    """The entries of the file. Raises InvalidInput, which repeats nothing of the file but names of keys and ids."""
     try:
         tokens = _File.model_validate(yaml.safe_load(path.read_text("utf-8"))).tokens
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

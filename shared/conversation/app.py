@@ -8,28 +8,28 @@ import ipaddress
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 # The event loop's own half of anyio; left to its first use, the first request pays for it.
 import anyio._backends._asyncio  # noqa: F401
-from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
-from mcp.server.auth.middleware.bearer_auth import BearerAuthBackend, RequireAuthMiddleware
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from shared.conversation.access import SETTING, Tokens
+from shared.conversation import discovery
+from shared.conversation.access import SETTING, Caller, Tokens, Verifier
+from shared.conversation.discovery import PATH
+from shared.conversation.guard import Challenge, Guard
 from shared.conversation.server import Conversation
 from shared.conversation.tooling import Ports
+from shared.conversation.turns import PER_MINUTE, Turns
 from shared.errors import InvalidInput
 from shared.settings import Settings
 
-PATH = "/mcp"
 MAX_BODY_BYTES = 256 * 1024
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 log = logging.getLogger("tocsin.mcp")
@@ -48,7 +48,8 @@ def application(ports: Ports, host: str) -> Starlette:
             f"it is for this machine only, and the server listens on {host}",
             f"Set HOST=127.0.0.1, or TOCSIN_MCP_AUTH=tokens and {SETTING}",
         )
-    inner = Conversation(ports).streamable_http_app(
+    conversation = Conversation(ports)
+    inner = conversation.streamable_http_app(
         streamable_http_path=PATH,
         stateless_http=True,
         json_response=False,
@@ -56,17 +57,10 @@ def application(ports: Ports, host: str) -> Starlette:
         transport_security=_security(settings),
     )
     (route,) = [route for route in inner.routes if isinstance(route, Route)]
-    answering: ASGIApp = _OnlyPost(route.app)
-    middleware: list[Middleware] = []
-    if settings.mcp_auth == "tokens":
-        tokens = Tokens(settings.mcp_tokens_file)
-        if not len(tokens):
-            log.warning("nobody can use the MCP server yet: %s names no token", SETTING)
-        answering = RequireAuthMiddleware(answering, [])
-        middleware = [
-            Middleware(AuthenticationMiddleware, backend=BearerAuthBackend(tokens)),
-            Middleware(AuthContextMiddleware),
-        ]
+    answering = _guarded(_OnlyPost(route.app), ports, conversation)
+    routes = [Route(PATH, endpoint=answering)]
+    if settings.mcp_auth == "oauth":
+        routes += discovery.routes(settings)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -74,8 +68,7 @@ def application(ports: Ports, host: str) -> Starlette:
             yield
 
     app = Starlette(
-        routes=[Route(PATH, endpoint=answering)],
-        middleware=middleware,
+        routes=routes,
         exception_handlers={HTTPException: _as_json},
         lifespan=lifespan,
     )
@@ -83,6 +76,43 @@ def application(ports: Ports, host: str) -> Starlette:
         False  # its redirect names an absolute address, with the wrong scheme behind TLS
     )
     return app
+
+
+def _guarded(app: ASGIApp, ports: Ports, conversation: Conversation) -> ASGIApp:
+    """`app` for those who may use it. Raises InvalidInput for settings that don't say who that is."""
+    settings = ports.settings
+    if settings.mcp_auth == "none":
+        return app
+
+    def taken(caller: Caller) -> int:
+        return ports.of_tenant(caller.tenant).leases.take(f"mcp:{caller.id}", PER_MINUTE, 60_000)
+
+    oauth_mode = settings.mcp_auth == "oauth"
+    return Guard(
+        app,
+        _by_oauth(settings) if oauth_mode else _by_file(settings),
+        ports.clock,
+        challenge=discovery.challenge(settings) if oauth_mode else Challenge(),
+        turns=Turns(),
+        taken_elsewhere=taken if settings.redis_url.get_secret_value() else None,
+        needs=conversation.scope_of if oauth_mode else None,
+        max_body_bytes=MAX_BODY_BYTES,
+    )
+
+
+def _by_oauth(settings: Settings) -> Verifier:
+    # Only here: cryptography takes a while to import, and tokens of a file don't need it.
+    from shared.conversation import oauth
+    from shared.conversation.issuer_keys import IssuerKeys
+
+    return oauth.OAuthTokens(oauth.claims_of(settings), IssuerKeys(settings.mcp_issuer))
+
+
+def _by_file(settings: Settings) -> Verifier:
+    tokens = Tokens(settings.mcp_tokens_file)
+    if not len(tokens):
+        log.warning("nobody can use the MCP server yet: %s names no token", SETTING)
+    return tokens
 
 
 class _OnlyPost:
@@ -108,7 +138,8 @@ def _is_loopback(host: str) -> bool:
 
 def _security(settings: Settings) -> TransportSecuritySettings:
     """Host and Origin, against pages that make a browser on this machine ask for them."""
-    hosts = [*_LOOPBACK, *_names(settings.mcp_hosts)]
+    own = urlsplit(settings.mcp_url).hostname
+    hosts = [*_LOOPBACK, *([own] if own else []), *_names(settings.mcp_hosts)]
     origins = [f"{scheme}://{host}" for scheme in ("http", "https") for host in hosts]
     return TransportSecuritySettings(allowed_hosts=_any_port(hosts), allowed_origins=_any_port(origins))
 

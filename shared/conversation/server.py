@@ -23,8 +23,6 @@ from shared.conversation.tooling import Call, Ports, Spec
 
 log = logging.getLogger("tocsin.mcp")
 NAME = "tocsin"
-PER_MINUTE = 300
-"""Calls of one token: far more than a conversation makes, far less than a loop that went wrong."""
 EVERYBODY = "everybody"
 _INSTRUCTIONS = """Tocsin watches metrics and tells people. A monitor says where points are, a rule when people want to
 be told, an alert is one episode of one rule. To make a rule: list_monitors (or discover_monitors and add_monitor),
@@ -49,6 +47,11 @@ class Conversation(MCPServer[Any]):
             cache_hints={"tools/list": CacheHint(ttl_ms=300_000, scope="private")},
             subscriptions=False,
         )
+
+    def scope_of(self, tool: str) -> Scope | None:
+        """What a token needs to call a tool; None for one that does not exist."""
+        spec = self._specs.get(tool)
+        return None if spec is None else spec.scope
 
     async def list_tools(self) -> list[Listed]:
         """The tools that this caller's scopes allow."""
@@ -101,13 +104,9 @@ class Conversation(MCPServer[Any]):
         token = get_access_token()
         if token is None:
             return Call(self._ports, EVERYBODY, "mcp", self._ports.clock())
-        ports = self._ports.of_tenant(str((token.claims or {})["tenant"]))
-        wait_ms = ports.leases.take(f"mcp:{token.client_id}", PER_MINUTE, 60_000)
-        if wait_ms:
-            raise ToolError(
-                f"This token made {PER_MINUTE} calls in a minute; call again in {-(-wait_ms // 1000)} s."
-            )
-        return Call(ports, token.client_id, f"mcp:{token.client_id}", ports.clock())
+        claims = token.claims or {}
+        ports = self._ports.of_tenant(claims["tenant"])
+        return Call(ports, claims["name"], f"mcp:{token.subject}", ports.clock())
 
 
 def _scopes() -> Sequence[Scope]:

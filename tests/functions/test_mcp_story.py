@@ -8,7 +8,7 @@ import pytest
 
 from knative.local.manifests import load_overlay
 from knative.local.overlay import read_overlay
-from shared.conversation.app import PATH
+from shared.conversation.discovery import PATH
 from tests.support.manifests import ROOT
 from tests.support.mcp import ERAS, Conversation, running_server
 from tests.support.sink import Reply, Sink

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx2
-from mcp import Client
+from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, TextContent, Tool
 
@@ -68,6 +68,18 @@ class Conversation:
         found = self.call(tool, **arguments)
         assert found.is_error, text_of(found)
         return text_of(found)
+
+    def error(self, work: Callable[[Client], Awaitable[object]]) -> MCPError:
+        """The error of the protocol itself that this must end with."""
+
+        async def caught(client: Client) -> MCPError:
+            try:
+                found = await work(client)
+            except MCPError as error:
+                return error
+            raise AssertionError(f"no error but {found!r}")
+
+        return self.run(caught)
 
 
 def text_of(result: CallToolResult) -> str:
