@@ -7,12 +7,12 @@ in between is neither lost nor overwritten. Locks are taken in one order: lease,
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from shared import compose, facts
+from shared import compose, facts, telemetry
 from shared.advance import Sight, Step, advance
 from shared.announce import Announcement, Told, group
 from shared.channels import ChannelBook, Destination
 from shared.charted import Charts
-from shared.events import Event, event_id, notification_event, sign
+from shared.events import Event, event_id, notification_event, sign, traced
 from shared.model import (
     AlertFacts,
     Change,
@@ -156,7 +156,8 @@ def _add_notification(
         channels=[ChannelRef(kind=kind, name=name) for kind, name in refs],
         charts=commission.charts,
     )
-    event = sign(notification_event(made, at=commission.slot), commission.keys)
+    event = traced(notification_event(made, at=commission.slot), telemetry.carrier())
+    event = sign(event, commission.keys)
     outcome.notifications.append((made, frozen, event))
     outcome.deliveries += deliveries.new(made, [(p.kind, p.channel, p.recipient) for p in places])
     if told.kind in (EventKind.FIRING, EventKind.FLAPPING):

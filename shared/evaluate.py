@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from time import perf_counter
 
+from shared import telemetry
 from shared.advance import Sight, Step, advance
 from shared.charted import Charts
 from shared.commit import Chunk, Commission, commit_chunk
@@ -33,12 +34,12 @@ log = logging.getLogger("tocsin.evaluate")
 def run(tick: Tick, claimed: Claim, ports: Ports, report: TickReport) -> None:
     """Evaluate the claimed slot and commit what changed; raises Fenced when a newer tick took over."""
     began = perf_counter()
-    with _uncollected():
+    with telemetry.span("gather"), _uncollected():
         gathered = gather(tick, ports, report)
-    with stage(report, "decide"):
+    with _stage(report, "decide"):
         steps = _decided(gathered, ports.store, tick.slot)
         chunks = _chunks(gathered, steps)
-    with stage(report, "chart"):
+    with _stage(report, "chart"):
         left = tick.interval_seconds * LOOKING - (perf_counter() - began)
         drawn = _charts(tick, ports, gathered, steps, left)
     ports.channels.refresh()
@@ -52,11 +53,18 @@ def run(tick: Tick, claimed: Claim, ports: Ports, report: TickReport) -> None:
         tick.slot,
         drawn,
     )
-    with stage(report, "commit"):
+    with _stage(report, "commit"):
         for chunk in chunks:
             _commit(ports, commission, chunk, gathered.troubles, report)
         # Last, because nobody waits for it: a first look may have many series to write down.
         _commit_looks(tick, claimed, ports, gathered)
+
+
+@contextmanager
+def _stage(report: TickReport, name: str) -> Iterator[None]:
+    """A stage that is one piece of work, and a span."""
+    with telemetry.span(name), stage(report, name):
+        yield
 
 
 @contextmanager
@@ -160,9 +168,11 @@ def _commit(ports: Ports, commission: Commission, chunk: Chunk, found: Troubles,
     report.transitions += outcome.transitions
     report.notifications += len(outcome.notifications)
     holds = []
+    events = {one.id: made.id for made, alerts, _ in outcome.notifications for one in alerts}
     for entry, _step, said in outcome.steps:
         if said.tell is not None:
-            _log_told(commission.book, entry.rule_id, said.tell, said.before, "tells")
+            with telemetry.bound(event_id=events.get(said.alert_id)):
+                _log_told(commission.book, entry.rule_id, said.tell, said.before, "tells")
             if said.state.cooldown_until > commission.slot:
                 holds.append((said.state.rule_id, said.state.series_id, said.state.cooldown_until))
     # A copy for whoever looks into Redis; the truth went into the state rows above.

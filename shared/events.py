@@ -24,6 +24,7 @@ SOURCE = "/tocsin/evaluate"
 TICK_TYPE = "dev.knative.sources.ping"
 ROUTE_PREFIX = "to"
 SIGNATURE = "tocsinsig"
+TRACE_CONTEXT = ("traceparent", "tracestate")
 MAX_DATA_BYTES = 64 * 1024
 """Every broker takes this much: Kafka's shipped producer stops at 1 MiB and Knative's own docs advise 64 KiB."""
 
@@ -124,6 +125,16 @@ def _fitting_body(notification: Notification) -> bytes:
         bare = bare.model_copy(update={"alerts": bare.alerts[: len(bare.alerts) // 2]})
         body = bare.model_dump_json().encode()
     return body
+
+
+def traced(event: Event, carrier: Mapping[str, str]) -> Event:
+    """The event with the W3C trace context of who made it (CloudEvents' extension for distributed tracing), if any.
+
+    It is stored with the event, so that a delivery much later still belongs to the same trace. Not signed: it decides
+    nothing.
+    """
+    given = {name: carrier[name] for name in TRACE_CONTEXT if carrier.get(name)}
+    return replace(event, attributes={**event.attributes, **given}) if given else event
 
 
 def routed(event: Event, kinds: Iterable[str]) -> Event:

@@ -8,15 +8,13 @@ Nothing here connects, forks or starts a thread at import: gunicorn imports the 
 import functools
 import gc
 import logging
-import os
-import sys
 from collections.abc import Callable
 
 import flask
 import functions_framework
 from flask.typing import ResponseReturnValue
-from pythonjsonlogger.json import JsonFormatter
 
+from shared import telemetry
 from shared.errors import Conflict, InProgress, InvalidInput, NotFound, PoisonEvent, TocsinError, Unavailable
 from shared.events import Event, InvalidEvent, of_http
 from shared.settings import SettingsError, settings
@@ -54,7 +52,14 @@ def cloud_event(handler: EventHandler) -> FrameworkHandler:
         except InvalidEvent as error:
             log.warning("refused: %s", error)
             return f"{error}\n", 400
-        answer = _guarded(handler.__name__, lambda: handler(event, process_wiring()), {"event_id": event.id})
+        telemetry.begin(handler.__name__)
+        # A tick's id is random and says nothing; its slot is bound by who evaluates it.
+        ids = {"event_id": event.id, "rule_id": event.subject} if event.subject else {"tick_id": event.id}
+        with (
+            telemetry.bound(**ids),
+            telemetry.span(handler.__name__, "consumer", event.attributes, **ids) as span,
+        ):
+            answer = _guarded(handler.__name__, lambda: handler(event, process_wiring()), span)
         return ("", 204) if answer is None else answer
 
     return _register(handler.__name__, functools.update_wrapper(serve, handler))
@@ -64,14 +69,16 @@ def http(handler: HttpHandler) -> FrameworkHandler:
     """Register an HTTP function: `handler(request, wiring)` returns any Flask response."""
 
     def serve(request: flask.Request) -> ResponseReturnValue:
-        answer = _guarded(handler.__name__, lambda: handler(request, process_wiring()), {})
+        telemetry.begin(handler.__name__)
+        with telemetry.span(handler.__name__, "server") as span:
+            answer = _guarded(handler.__name__, lambda: handler(request, process_wiring()), span)
         return ("", 204) if answer is None else answer
 
     return _register(handler.__name__, functools.update_wrapper(serve, handler))
 
 
 def _guarded(
-    name: str, work: Callable[[], ResponseReturnValue | None], context: dict[str, str]
+    name: str, work: Callable[[], ResponseReturnValue | None], span: telemetry.Span
 ) -> ResponseReturnValue | None:
     """Run the handler; every error becomes a status and one log line, a bug also a traceback."""
     try:
@@ -79,10 +86,12 @@ def _guarded(
     except (TocsinError, InvalidEvent) as error:
         status = next((code for kind, code in _STATUS if isinstance(error, kind)), 503)
         level = logging.INFO if status == 409 else logging.WARNING
-        log.log(level, "%s: %s", name, error, extra={**context, "status": status})
+        log.log(level, "%s: %s", name, error, extra={"status": status})
+        span.fail(error)
         return f"{error}\n", status
-    except Exception:  # the edge of the process: a bug must be logged and answered, never lost
-        log.exception("%s: internal error", name, extra={**context, "status": 500})
+    except Exception as error:  # the edge of the process: a bug must be logged and answered, never lost
+        log.exception("%s: internal error", name, extra={"status": 500})
+        span.fail(error)
         return "internal error\n", 500
 
 
@@ -101,7 +110,7 @@ def prepare(name: str) -> None:
     What was imported stays for good: the garbage collector need not look at it again, in this process and its workers.
     """
     _refuse_wrong_settings()
-    _log_json(name)
+    telemetry.log_as_json(name)
     gc.freeze()
 
 
@@ -118,21 +127,3 @@ def _refuse_wrong_settings() -> None:
 
 def _healthy() -> ResponseReturnValue:
     return "ok\n", 200, {"Content-Type": "text/plain"}
-
-
-def _log_json(function: str) -> None:
-    """Log one JSON object per line to standard output, where the platform collects it."""
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(
-        JsonFormatter(
-            "%(asctime)s %(levelname)s %(message)s",
-            rename_fields={"asctime": "time", "levelname": "level"},
-            static_fields={"function": function, "revision": os.environ.get("K_REVISION", "")},
-        )
-    )
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(os.environ.get("TOCSIN_LOG_LEVEL", "INFO"))
-    # httpx logs whole URLs at INFO, and a channel's URL is its secret.
-    for noisy in ("httpx", "httpcore", "urllib3", "alembic", "mcp"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -9,11 +9,13 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from shared import telemetry
 from shared.broker import ANSWER_SECONDS, AT_ONCE, Broker
 from shared.errors import PoisonEvent, Unavailable
 from shared.events import routed
 from shared.store import outbox, refusals
 from shared.store.engine import Store
+from shared.telemetry.names import EVENTS
 
 BATCH = 500
 AT_ONCE_SECONDS = 10.0
@@ -94,11 +96,14 @@ def _publish(
     if not waiting:
         return PublishReport()
     with ThreadPoolExecutor(max_workers=min(AT_ONCE, len(waiting))) as pool:
-        problems = list(pool.map(lambda item: _post(broker, item, patience), waiting))
+        post = telemetry.carried(lambda item: _post(broker, item, patience))
+        problems = list(pool.map(post, waiting))
     tried = list(zip(waiting, problems, strict=True))
     refused = {item.event.id: why.text for item, why in tried if why}
     accepted = [item for item in waiting if item.event.id not in refused]
     store.write(lambda tx: outbox.published(tx, [item.event.id for item in accepted], refused))
+    telemetry.measure(EVENTS, len(accepted), outcome="accepted")
+    telemetry.measure(EVENTS, len(refused), outcome="refused")
     if blamed := {item.event.id: why.text for item, why in tried if why and why.its_own}:
         _put_off(store, blamed)
     for event_id, why in refused.items():
@@ -126,13 +131,21 @@ def _post(broker: Broker, item: outbox.Due, patience: _Patience) -> _Problem | N
     """Publish one event; what was wrong when the Broker didn't take it."""
     if ended := patience.ended():
         return _Problem(ended)
-    try:
-        broker.publish(routed(item.event, item.kinds))
-    except PoisonEvent as error:
-        return _Problem(str(error), its_own=True)
-    except Unavailable as error:
-        patience.refusals.append(str(error))
-        return _Problem(str(error))
+    event = item.event
+    ids = {"event_id": event.id, "rule_id": event.subject}
+    # Below the tick that made it, which may be long over: then this one is linked.
+    with telemetry.span(
+        "publish event", "producer", event.attributes, repeated=item.published, **ids
+    ) as span:
+        try:
+            broker.publish(routed(event, item.kinds))
+        except PoisonEvent as error:
+            span.fail(error)
+            return _Problem(str(error), its_own=True)
+        except Unavailable as error:
+            span.fail(error)
+            patience.refusals.append(str(error))
+            return _Problem(str(error))
     return None
 
 

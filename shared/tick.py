@@ -11,12 +11,13 @@ from time import perf_counter
 
 import httpx
 
-from shared import deliver, evaluate, publish
+from shared import deliver, evaluate, publish, telemetry
 from shared.errors import Fenced
 from shared.events import Tick
 from shared.gather import Ports
-from shared.store import ticks
+from shared.store import outbox, ticks
 from shared.store.ticks import Claim, TickReport
+from shared.telemetry import names
 
 HEARTBEAT_TIMEOUT = httpx.Timeout(3.0)
 LEAST_PUBLISH_SECONDS = 2.0
@@ -51,7 +52,14 @@ def run(tick: Tick, ports: Ports) -> TickReport | None:
         lateness_ms=int(ports.settings.lateness_seconds * 1000),
         skipped=claimed.skipped,
     )
-    if _work(tick, claimed, ports, report):
+    with (
+        telemetry.bound(slot=tick.slot, shard=shard),
+        telemetry.span("tick", slot=tick.slot, shard=shard, skipped=claimed.skipped) as span,
+    ):
+        good = _work(tick, claimed, ports, report)
+        span.set(rules=report.rules, series=report.series, errors=report.errors)
+        _measure(report, ports)
+    if good:
         _heartbeat(ports.settings.heartbeat_url.get_secret_value())
     return report
 
@@ -67,9 +75,10 @@ def _work(tick: Tick, claimed: Claim, ports: Ports, report: TickReport) -> bool:
         ports.store.write(lambda tx: ticks.record(tx, report))
         return False
     evaluated = perf_counter()
-    deliver.expire(ports.store, ports.channels)
-    left = tick.interval_seconds * 5 / 6 - (evaluated - started)
-    outcome = publish.run(ports.store, ports.broker, seconds=max(left, LEAST_PUBLISH_SECONDS))
+    with telemetry.span("publish"):
+        deliver.expire(ports.store, ports.channels)
+        left = tick.interval_seconds * 5 / 6 - (evaluated - started)
+        outcome = publish.run(ports.store, ports.broker, seconds=max(left, LEAST_PUBLISH_SECONDS))
     finished = perf_counter()
     report.stages_ms["publish"] = int((finished - evaluated) * 1000)
     report.total_ms = int((finished - started) * 1000)
@@ -79,6 +88,24 @@ def _work(tick: Tick, claimed: Claim, ports: Ports, report: TickReport) -> bool:
     ports.store.write(lambda tx: ticks.finish(tx, claimed, report))
     _log(report, outcome.accepted)
     return not report.errors
+
+
+def _measure(report: TickReport, ports: Ports) -> None:
+    """Tell what the report says, and what one query finds in the outbox, if anybody wants to know."""
+    if not telemetry.recording():
+        return
+    of = {"shard": report.shard}
+    telemetry.measure(names.TICK_DURATION, report.total_ms / 1000, **of)
+    for stage, took_ms in report.stages_ms.items():
+        telemetry.measure(names.STAGE_DURATION, took_ms / 1000, stage=stage, **of)
+    telemetry.measure(names.TICK_LAG, (report.started_at + report.total_ms - report.slot) / 1000, **of)
+    telemetry.measure(names.SKIPPED, report.skipped, **of)
+    telemetry.measure(names.ERRORS, report.errors, **of)
+    telemetry.measure(names.QUERIES, report.queries, **of)
+    telemetry.measure(names.TRANSITIONS, report.transitions, **of)
+    telemetry.measure(names.RULES, report.rules)
+    telemetry.measure(names.SERIES, report.series, **of)
+    telemetry.measure(names.OUTBOX, ports.store.read(outbox.waiting))
 
 
 def _log(report: TickReport, published: int) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
+from shared import telemetry
 from shared.channels import ChannelBook, load_kind
 from shared.deliver.batches import Batch, plan
 from shared.deliver.drain import drain
@@ -24,6 +25,7 @@ from shared.events import Event, InvalidEvent, notification_of, verify
 from shared.store import claims, dead_letters, deliveries
 from shared.store.dead_letters import DeadLetter
 from shared.store.engine import Store, Tx
+from shared.telemetry.names import DEAD_LETTERS
 
 TOTAL_SECONDS = 22.0
 """Below the Trigger's delivery time-out of 30 s, so that the broker never repeats an event that is being sent."""
@@ -51,13 +53,15 @@ def run(event: Event, kind: str, wiring: Ports) -> None:
     _refresh(wiring)
     recorder = Recorder(wiring.store, wiring.channels, uuid.uuid4().hex, deadline)
     # gather
-    gathered = wiring.store.write(
-        lambda tx: _claim(tx, event, kind, recorder.token, signed=bool(wiring.keys))
-    )
-    claim = gathered.claim
+    with telemetry.span("claim") as span:
+        gathered = wiring.store.write(
+            lambda tx: _claim(tx, event, kind, recorder.token, signed=bool(wiring.keys))
+        )
+        claim = gathered.claim
+        span.set(rows=len(claim.rows), held=claim.held)
     sending = Sending(wiring, kind, recorder, claim.ready)
     if not claim.known:
-        log.info("nothing is to be told by %s for this event", kind, extra={"event_id": event.id})
+        log.info("nothing is to be told by %s for this event", kind)
     # decide
     decided = plan(claim, gathered.told, gathered.facts)
     # send, then record
@@ -99,6 +103,7 @@ def bury(event: Event, kind: str, wiring: Ports, why: str = "") -> None:
         error_data=why or _decoded(given.get("knativeerrordata", "")),
     )
     wiring.store.write(lambda tx: dead_letters.record(tx, letter))
+    telemetry.measure(DEAD_LETTERS, 1, kind=kind)
     log.warning(
         "dead letter for %s: %s",
         kind,
@@ -156,7 +161,7 @@ def _side_by_side(sending: Sending, batches: Sequence[Batch]) -> list[Verdict]:
     if len(batches) < 2:
         return [sending.deliver(batch) for batch in batches]
     with ThreadPoolExecutor(max_workers=min(AT_ONCE, len(batches))) as pool:
-        futures = [pool.submit(sending.deliver, batch) for batch in batches]
+        futures = [pool.submit(telemetry.carried(sending.deliver), batch) for batch in batches]
     return [future.result() for future in futures]
 
 

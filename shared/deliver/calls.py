@@ -11,6 +11,7 @@ from dataclasses import replace
 from shared.channels._kind import Request
 from shared.deliver.batches import MAX_ATTEMPTS
 from shared.model import Outcome
+from shared.telemetry import carried
 
 CALLS_AT_ONCE = 8
 
@@ -38,7 +39,11 @@ def make(request: Request, call: Callable[[Request], Outcome], attempts: int = 0
         return outcome
 
     with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
-        made = [outcome for outcome in pool.map(one, parts[start:] + parts[:start]) if outcome is not None]
+        made = [
+            outcome
+            for outcome in pool.map(carried(one), parts[start:] + parts[:start])
+            if outcome is not None
+        ]
     return _together(made, len(parts))
 
 

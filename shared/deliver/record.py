@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from shared import telemetry
 from shared.channels import ChannelBook
 from shared.deliver.batches import Settled
 from shared.errors import Unavailable
 from shared.model import DeliveryState, EventKind
 from shared.store import claims, deliveries, outbox
 from shared.store.engine import Store, Tx
+from shared.telemetry.names import DELIVERIES
 
 T = TypeVar("T")
 
@@ -52,6 +54,10 @@ class Recorder:
         if len(kept) < len(settled):
             log.warning("%d deliveries were recorded by another process meanwhile", len(settled) - len(kept))
         recorded = [one for one in settled if one.row.id in kept]
+        counted = Counter((one.row.kind, one.result.state) for one in recorded)
+        for (kind, state), count in counted.items():
+            if state is not DeliveryState.PENDING:  # it waits, and nothing was tried
+                telemetry.measure(DELIVERIES, count, kind=kind, outcome=state.value)
         if "digest_id" in told:
             _log_digest(recorded, told)
             return

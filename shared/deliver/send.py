@@ -8,11 +8,12 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
+from shared import telemetry
 from shared.channels import ChannelBook, Misconfigured, load_kind
 from shared.channels._book import fingerprint
 from shared.channels._filled import filled
 from shared.channels._http import MaybeSent, NotSent, send
-from shared.channels._kind import Call, Kind, Request
+from shared.channels._kind import Call, Kind, Reply, Request
 from shared.channels._message import build
 from shared.deliver import calls
 from shared.deliver.batches import Batch
@@ -27,6 +28,7 @@ from shared.settings import Settings
 from shared.store import channel_state, claims, earlier
 from shared.store.channel_state import Turn
 from shared.store.engine import Store
+from shared.telemetry.names import DELIVERY_DELAY
 
 LEASE_MS = 25_000
 PATIENCE_MS = 5_000
@@ -75,6 +77,16 @@ class Sending:
 
     def deliver(self, batch: Batch) -> Verdict:
         """Send one batch and record the verdict."""
+        ids = {"channel": batch.newest.channel, "channel_kind": self.kind}
+        ids["digest_id" if batch.folded else "delivery_id"] = batch.id
+        slot = batch.telling.facts.slot
+        with (
+            telemetry.bound(**ids, slot=slot, alert_ids=told_by(batch).get("alert_ids")),
+            telemetry.span("send", **ids, slot=slot, attempt=batch.attempts + 1),
+        ):
+            return self._deliver(batch)
+
+    def _deliver(self, batch: Batch) -> Verdict:
         found = self._channel(batch)
         if isinstance(found, str):
             return self._conclude(batch, Attempt(Outcome("retry", found)))
@@ -189,11 +201,9 @@ class Sending:
             url, headers = kind.address(request, settings, secrets, self.ports.clock())
             method = kind.EDIT_METHOD if request.edits else "POST"
             hidden = tuple(part for one in secrets.values() for part in one.get_secret_value().split())
-            reply = send(
+            reply = self._sent(
                 Call(url, headers, filled(request, secrets), request.hosts or kind.HOSTS, hidden, method),
-                seconds=seconds,
-                allowed=self.ports.channels.hosts,
-                clock=self.ports.clock,
+                seconds,
             )
         except NotSent as error:
             return Outcome("retry", str(error))
@@ -202,6 +212,13 @@ class Sending:
         except Misconfigured as error:
             return Outcome("rejected", str(error), "channel")
         return kind.classify(reply)
+
+    def _sent(self, call: Call, seconds: float) -> Reply:
+        """The vendor's answer. Its address is the channel's secret, so the span has none of it."""
+        with telemetry.span("call vendor", "client") as span:
+            reply = send(call, seconds=seconds, allowed=self.ports.channels.hosts, clock=self.ports.clock)
+            span.set(status=reply.status)
+            return reply
 
     def _edit_earlier(
         self, batch: Batch, channel: Channel, secrets: Mapping[str, SecretStr], sent: str
@@ -247,4 +264,8 @@ class Sending:
     def _conclude(self, batch: Batch, attempt: Attempt) -> Verdict:
         verdict = judge(batch, attempt, idempotent=load_kind(self.kind).IDEMPOTENT)
         self.recorder.record(verdict.settled, told_by(batch))
+        if attempt.outcome.kind in ("delivered", "accepted"):
+            for one in batch.folded or (batch.telling,):
+                delay_ms = max(0, self.ports.clock() - one.facts.slot)
+                telemetry.measure(DELIVERY_DELAY, delay_ms / 1000, kind=self.kind)
         return verdict

@@ -5,10 +5,10 @@ What can't be published here is published by the next tick: the rows are the sam
 
 from collections.abc import Sequence
 
-from shared import publish
+from shared import publish, telemetry
 from shared.channels import load_kind
 from shared.compose import MAX_ALERTS
-from shared.events import event_id, notification_event, sign
+from shared.events import event_id, notification_event, sign, traced
 from shared.manage.ports import Ports
 from shared.model import AlertFacts, ChannelRef, EventKind, Millis, Notification, Severity
 from shared.publish import PublishReport
@@ -26,7 +26,8 @@ def write(
     tx: Tx, ports: Ports, made: Notification, alerts: Sequence[AlertFacts], places: Sequence[Place]
 ) -> None:
     """Add a notification about these alerts, with a delivery to each place."""
-    event = sign(notification_event(made, at=made.slot), dict(ports.keys))
+    event = traced(notification_event(made, at=made.slot), telemetry.carrier())
+    event = sign(event, dict(ports.keys))
     outbox.add(tx, [(made, alerts, event)])
     deliveries.insert_many(tx, deliveries.new(made, places))
 

@@ -77,6 +77,14 @@ def unpublished(tx: Tx, limit: int) -> list[Due]:
     return [Due(_event(row), kinds.get(row.id, frozenset()), False) for row in rows]
 
 
+def waiting(tx: Tx) -> int:
+    """How many events the Broker has not taken; not those whose deliveries are all over."""
+    query = select(func.count()).where(
+        outbox.c.tenant == tx.tenant, outbox.c.next_at.is_not(None), outbox.c.published_at.is_(None)
+    )
+    return tx.conn.execute(query).scalar_one()
+
+
 def take(tx: Tx, ids: Sequence[str], lease_ms: int) -> set[str]:
     """Those of these events that are due and that nobody else publishes; until the lease is over, nobody else will."""
     now, taken = tx.now(), set[str]()
