@@ -120,18 +120,19 @@ def digest(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def read_entries(path: Path) -> Sequence[Entry]:
-    """The entries of the file. Raises InvalidInput, which repeats nothing of the file but names of keys and ids."""
+def read_entries(path: Path, field: str = SETTING) -> Sequence[Entry]:
+    """The entries. Raises InvalidInput about `field`, which repeats nothing of the file but names of keys and ids."""
     try:
         tokens = _File.model_validate(yaml.safe_load(path.read_text("utf-8"))).tokens
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InvalidInput(SETTING, str(path), f"it can't be read: {type(error).__name__}") from None
+        why = error.strerror if isinstance(error, OSError) else type(error).__name__
+        raise InvalidInput(field, str(path), f"it can't be read: {why}") from None
     except ValidationError as error:
         problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
         place = ".".join(str(part) for part in problem["loc"]) or "the whole file"
-        raise InvalidInput(SETTING, str(path), f"{place}: {problem['msg']}") from None
+        raise InvalidInput(field, str(path), f"{place}: {problem['msg']}") from None
     for same in ("id", "sha256"):
         values = [getattr(one, same) for one in tokens]
         if len(set(values)) < len(values):
-            raise InvalidInput(SETTING, str(path), f"two tokens have the same {same}")
+            raise InvalidInput(field, str(path), f"two tokens have the same {same}")
     return tokens

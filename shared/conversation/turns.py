@@ -18,6 +18,9 @@ class Turns:
         self._step, self._monotonic = 60.0 / limit, monotonic
         self._paid_at: dict[str, float] = {}
 
+    def __len__(self) -> int:
+        return len(self._paid_at)
+
     def take(self, who: str) -> float:
         """Take a turn: 0 to go ahead, else the seconds until there is one."""
         now = self._monotonic()
