@@ -64,13 +64,12 @@ class Running:
         self.pingers: dict[str, Pinger] = {}
         self.inbox = Inbox(self._took)
         self.demo_site = DemoSite(options.cycle, time.monotonic)
-        self._extras = {name: self._ports.take() for name in EXTRAS}
-        if options.inbox_port:
-            self._ports.release(self._extras["inbox"])
-            self._extras["inbox"] = options.inbox_port
         self._check_names(options)
-        services = {(s.namespace, s.name): self._port_of(s) for s in overlay.services}
-        self._addresses = Addresses(services, self._ports.take(), self._extras)
+        try:
+            self._extras, self._addresses = self._give_ports(options.inbox_port)
+        except LocalError:
+            self._ports.close()
+            raise
 
     def _check_names(self, options: Options) -> None:
         """LocalError for options that name a Service which the overlay doesn't hold."""
@@ -80,6 +79,15 @@ class Running:
                 raise LocalError(
                     f"{option}: there is no Service {', '.join(unknown)}; there are: {', '.join(sorted(known))}"
                 )
+
+    def _give_ports(self, inbox_port: int) -> tuple[dict[str, int], Addresses]:
+        """The port of every part, held until its owner listens."""
+        extras = {name: self._ports.take() for name in EXTRAS}
+        if inbox_port:
+            self._ports.release(extras["inbox"])
+            extras["inbox"] = inbox_port
+        services = {(s.namespace, s.name): self._port_of(s) for s in self._overlay.services}
+        return extras, Addresses(services, self._ports.take(), extras)
 
     def _port_of(self, service: Service) -> int:
         fixed = self._options.ports.get(service.name)

@@ -64,7 +64,7 @@ def test_the_laptop_changes_nothing_of_base_but_the_tick_and_the_configuration()
     ]
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
+@pytest.mark.parametrize("folder", [*FOLDERS, "overlays/standalone"])
 def test_the_laptop_runner_reads_what_kubectl_reads(folder: str) -> None:
     def comparable(body: Manifest) -> Manifest:
         body = without_hashes(copy.deepcopy(body))
