@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
@@ -72,6 +73,31 @@ def plain(name: str) -> str:
     return _HASH.sub("", name)
 
 
+def unused_components() -> tuple[str, ...]:
+    """The components that are part of no overlay."""
+    folders = {path.parent.name for path in (ROOT / "knative" / "components").glob("*/kustomization.yaml")}
+    files = (ROOT / "knative" / "overlays").glob("*/kustomization.yaml")
+    used = {
+        Path(name).name for file in files for name in yaml.safe_load(file.read_text()).get("components", ())
+    }
+    return tuple(sorted(folders - used))
+
+
+@cache
+def component(*names: str) -> tuple[Manifest, ...]:
+    """base with these components, as an overlay would have them; shared between tests, so never changed."""
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made).resolve()
+
+        def below(path: str) -> str:
+            return os.path.relpath(ROOT / "knative" / path, folder)
+
+        wanted = {"namespace": "tocsin", "resources": [below("base")]}
+        wanted["components"] = [below(f"components/{name}") for name in names]
+        (folder / "kustomization.yaml").write_text(yaml.safe_dump(wanted), encoding="utf-8")
+        return built(folder)
+
+
 def of_kind(objects: tuple[Manifest, ...], kind: str) -> dict[str, Manifest]:
     """The objects of one kind by their plain names. `Service` is Knative's; Kubernetes' own is `v1/Service`."""
     version, _, kind = kind.rpartition("/")
@@ -95,6 +121,12 @@ def values(objects: tuple[Manifest, ...], config_map: str) -> dict[str, str]:
 def workloads(objects: tuple[Manifest, ...]) -> dict[str, Manifest]:
     """Services and Jobs by name."""
     return of_kind(objects, "Service") | of_kind(objects, "Job")
+
+
+def templates(objects: tuple[Manifest, ...]) -> dict[str, Manifest]:
+    """The pod template of everything that runs, servers and tools included, by the name of its owner."""
+    running = workloads(objects) | of_kind(objects, "StatefulSet") | of_kind(objects, "Deployment")
+    return {name: owner["spec"]["template"] for name, owner in running.items()}
 
 
 def pod(workload: Manifest) -> dict[str, Any]:
