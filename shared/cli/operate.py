@@ -1,7 +1,8 @@
-"""`tocsin migrate | demo | tick | serve`: what runs Tocsin rather than what it watches."""
+"""`tocsin migrate | demo | tick | retain | serve`: what runs Tocsin rather than what it watches."""
 
 import importlib
 import logging
+import math
 from typing import Annotated
 
 import typer
@@ -92,6 +93,27 @@ def tick(
         terminal.facts([("Slot", terminal.when(report.slot)), *counts, ("Error", report.error)])
     if report.errors:
         raise typer.Exit(FAILED)
+
+
+def retain(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show how many rows would go; remove nothing.")
+    ] = False,
+    json: context.Json = False,
+) -> None:
+    """Remove what was kept long enough.
+
+    The TOCSIN_KEEP_…_DAYS say how long. What is open or owed stays, and so does what something that stays refers to.
+    """
+    from shared import retention
+
+    with context.opened() as wiring:
+        report = retention.run(wiring, wiring.clock(), seconds=math.inf, dry_run=dry_run)
+    if json:
+        terminal.as_json(report)
+        return
+    rows = [(table, f"{count:,}") for table, count in report.rows.items() if count]
+    terminal.table(("Table", "Would go" if dry_run else "Removed"), rows, "Nothing was kept long enough to go.")
 
 
 def serve(ctx: typer.Context) -> None:

@@ -1,6 +1,6 @@
 """Verbs on `dead_letters`: events that the broker gave up on, one row per (event, kind of channel).
 
-A row is kept for good; it is *open* only while a delivery of that kind is still open for that event.
+A row is kept until retention removes it; it is *open* only while a delivery of that kind is still open for that event.
 """
 
 import json
@@ -65,7 +65,8 @@ def record(tx: Tx, letter: DeadLetter) -> None:
     )
 
 
-def _open() -> ColumnElement[bool]:
+def is_open() -> ColumnElement[bool]:
+    """Whether a delivery still waits for the letter's event: for a query on the table."""
     return exists().where(
         and_(
             deliveries.c.tenant == dead_letters.c.tenant,
@@ -78,9 +79,9 @@ def _open() -> ColumnElement[bool]:
 
 def listing(tx: Tx, limit: int = 100, *, only_open: bool = False, event_id: str = "") -> list[DeadLetter]:
     """The letters, newest first; of events whose ids begin with `event_id`."""
-    query = select(dead_letters, _open().label("still_open")).where(dead_letters.c.tenant == tx.tenant)
+    query = select(dead_letters, is_open().label("still_open")).where(dead_letters.c.tenant == tx.tenant)
     if only_open:
-        query = query.where(_open())
+        query = query.where(is_open())
     if event_id:
         query = query.where(dead_letters.c.event_id.startswith(event_id, autoescape=True))
     rows = tx.conn.execute(
