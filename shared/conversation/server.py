@@ -3,21 +3,38 @@
 Every call runs as the caller of its token: tenant, name and scopes. Without tokens everybody is the same caller.
 """
 
+import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
-from typing import Any
+from typing import Any, cast
 
+from mcp import MCPError
 from mcp.server import MCPServer
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.caching import CacheHint
+from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp_types import CallToolResult, InputRequiredResult, TextContent
+from mcp_types import (
+    INVALID_PARAMS,
+    CallToolResult,
+    Completion,
+    CompletionArgument,
+    CompletionContext,
+    GetPromptResult,
+    InputRequiredResult,
+    PromptReference,
+    ResourceTemplateReference,
+    TextContent,
+)
+from mcp_types import Prompt as ListedPrompt
+from mcp_types import Resource as ListedResource
+from mcp_types import ResourceTemplate as ListedTemplate
 from mcp_types import Tool as Listed
-from pydantic import ValidationError
+from pydantic import AnyUrl, ValidationError
 
-from shared.conversation import refusals, tooling
+from shared.conversation import prompts, refusals, resources, tooling
 from shared.conversation.access import Scope
 from shared.conversation.tooling import Call, Ports, Spec
 
@@ -47,6 +64,29 @@ class Conversation(MCPServer[Any]):
             cache_hints={"tools/list": CacheHint(ttl_ms=300_000, scope="private")},
             subscriptions=False,
         )
+        self._add_resources()
+        for prompt in prompts.PROMPTS:
+            self.add_prompt(prompt.made())
+        # The SDK gives this decorator no types.
+        cast("Callable[[], Callable[[object], object]]", self.completion)()(self._complete)
+
+    def _add_resources(self) -> None:
+        for thing in resources.THINGS:
+            self.resource(
+                thing.uri,
+                name=thing.name,
+                title=thing.title,
+                description=thing.description,
+                mime_type="application/json",
+            )(self._reader(thing))
+        for document in resources.DOCUMENTS:
+            self.resource(
+                document.uri,
+                name=document.name,
+                title=document.title,
+                description=document.description,
+                mime_type=document.mime_type,
+            )(document.text)
 
     def scope_of(self, tool: str) -> Scope | None:
         """What a token needs to call a tool; None for one that does not exist."""
@@ -67,6 +107,66 @@ class Conversation(MCPServer[Any]):
         caller = EVERYBODY if token is None else token.client_id
         log.info("tool %r was called", name[:100], extra={"caller": caller, "refused": refused})
         return answer
+
+    async def list_resources(self) -> list[ListedResource]:
+        """The documents, for those who may read."""
+        return await super().list_resources() if resources.SCOPE in _scopes() else []
+
+    async def list_resource_templates(self) -> list[ListedTemplate]:
+        """The addresses of things, for those who may read."""
+        return await super().list_resource_templates() if resources.SCOPE in _scopes() else []
+
+    async def read_resource(
+        self, uri: AnyUrl | str, context: Context[Any, Any] | None = None
+    ) -> Iterable[ReadResourceContents] | InputRequiredResult:
+        """What is at an address, for those who may read. Raises ResourceNotFoundError, also for another tenant's."""
+        _must_have(resources.SCOPE, "reading resources")
+        return await super().read_resource(uri, context)
+
+    async def list_prompts(self) -> list[ListedPrompt]:
+        """The prompts whose tools this caller may use."""
+        allowed = _scopes()
+        names = {one.name for one in prompts.PROMPTS if one.scope in allowed}
+        return [one for one in await super().list_prompts() if one.name in names]
+
+    async def get_prompt(
+        self, name: str, arguments: dict[str, Any] | None = None, context: Context[Any, Any] | None = None
+    ) -> GetPromptResult | InputRequiredResult:
+        """A prompt, filled in. Raises MCPError that says what is valid."""
+        known = {one.name: one for one in prompts.PROMPTS}
+        if name not in known:
+            hint = refusals.closest(name, known)
+            raise MCPError(
+                INVALID_PARAMS, f"There is no prompt {name[:100]!r}.{hint} Valid are {', '.join(known)}."
+            )
+        _must_have(known[name].scope, f"the prompt {name}")
+        if why := prompts.wrong(known[name], arguments or {}):
+            raise MCPError(INVALID_PARAMS, why)
+        return await super().get_prompt(name, arguments, context)
+
+    def _reader(self, thing: resources.Thing) -> Callable[..., str]:
+        def by_id(id: str) -> str:
+            return thing.answer(self._call(), id)
+
+        def by_name(name: str) -> str:
+            return thing.answer(self._call(), name)
+
+        return by_name if "{name}" in thing.uri else by_id
+
+    async def _complete(
+        self,
+        about: PromptReference | ResourceTemplateReference,
+        argument: CompletionArgument,
+        _given: CompletionContext | None,
+    ) -> Completion | None:
+        if resources.SCOPE not in _scopes() or refusals.unplain(argument.value):
+            return None
+        if isinstance(about, PromptReference):
+            sort = argument.name.removesuffix("_id")
+        else:
+            sort = next((thing.name for thing in resources.THINGS if thing.uri == about.uri), "")
+        found = await asyncio.to_thread(lambda: resources.completed(self._call(), sort, argument.value))
+        return Completion(values=list(found))
 
     async def _answered(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None
@@ -112,6 +212,13 @@ class Conversation(MCPServer[Any]):
 def _scopes() -> Sequence[Scope]:
     token = get_access_token()
     return tuple(Scope) if token is None else [Scope(name) for name in token.scopes]
+
+
+def _must_have(scope: Scope, what: str) -> None:
+    """Raises MCPError for a caller without this scope."""
+    if scope not in _scopes():
+        why = f"{what} needs the scope {scope.value}, which this token doesn't have; ask whoever gave it."
+        raise MCPError(INVALID_PARAMS, why)
 
 
 def _error(text: str) -> CallToolResult:

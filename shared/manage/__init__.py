@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from shared.manage.channels import delivery_result as delivery_result
     from shared.manage.channels import list_channels as list_channels
     from shared.manage.channels import send_test as send_test
+    from shared.manage.completing import ids_beginning as ids_beginning
     from shared.manage.deliveries import DeliveryDetail as DeliveryDetail
     from shared.manage.deliveries import Retried as Retried
     from shared.manage.deliveries import get_delivery as get_delivery
@@ -85,6 +86,11 @@ if TYPE_CHECKING:
     from shared.manage.silences import end_silence as end_silence
     from shared.manage.silences import list_silences as list_silences
     from shared.manage.silences import silence_alerts as silence_alerts
+    from shared.manage.stats import AlertStats as AlertStats
+    from shared.manage.stats import Spread as Spread
+    from shared.manage.stats import alert_stats as alert_stats
+    from shared.manage.status import Status as Status
+    from shared.manage.status import get_status as get_status
     from shared.manage.story import SeriesStory as SeriesStory
     from shared.manage.templates import FittingTemplate as FittingTemplate
     from shared.manage.templates import MatchedTemplates as MatchedTemplates
@@ -113,6 +119,7 @@ _HOMES = {
     "shared.manage.alerts": ("AlertDetail", "get_alert", "list_alerts"),
     "shared.manage.backtest": ("backtest_draft", "backtest_rule", "pace"),
     "shared.manage.channels": ("ChannelItem", "SentTest", "delivery_result", "list_channels", "send_test"),
+    "shared.manage.completing": ("ids_beginning",),
     "shared.manage.deliveries": (
         "DeliveryDetail",
         "Retried",
@@ -165,6 +172,8 @@ _HOMES = {
     ),
     "shared.manage.silence_drafts": ("SilenceDraft", "draft_silence", "weekly_of"),
     "shared.manage.silences": ("SilenceItem", "end_silence", "list_silences", "silence_alerts"),
+    "shared.manage.stats": ("AlertStats", "Spread", "alert_stats"),
+    "shared.manage.status": ("Status", "get_status"),
     "shared.manage.story": ("SeriesStory",),
     "shared.manage.templates": (
         "FittingTemplate",

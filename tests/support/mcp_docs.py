@@ -10,7 +10,7 @@ from typing import Any
 
 from mcp.server.mcpserver.tools import Tool
 
-from shared.conversation import tooling
+from shared.conversation import prompts, resources, tooling
 from shared.conversation.tooling import Call, Spec
 from tests.support.docs import ROOT
 
@@ -55,6 +55,8 @@ def page(text: str) -> str:
         + "\n\n"
         + "\n".join(_section(spec, tool) for spec, tool in tools())
         + "\n"
+        + "\n".join([*_resources(), "", *_prompts(), ""])
+        + "\n"
         + END
         + after
     )
@@ -76,6 +78,40 @@ def _section(spec: Spec, tool: Tool) -> str:
         lines += [_row(name, schema, name in required) for name, schema in arguments.items()]
         lines.append("")
     return "\n".join(lines)
+
+
+def _resources() -> Sequence[str]:
+    return [
+        "## Resources",
+        "",
+        "What can be put into a conversation by its address; all of it is told by tools, too. Each needs the scope "
+        f"`{resources.SCOPE.value}`. Ids and names are completed where the client asks for it.",
+        "",
+        "| address | what it is |",
+        "| --- | --- |",
+        *(f"| `{one.uri}` | {one.description} |" for one in (*resources.THINGS, *resources.DOCUMENTS)),
+    ]
+
+
+def _prompts() -> Sequence[str]:
+    rows = []
+    for spec in prompts.PROMPTS:
+        made = spec.made()
+        given = [
+            f"`{one.name}`{'' if one.required else ' (may be left out)'}: {one.description}"
+            for one in made.arguments or ()
+        ]
+        rows.append(f"| `{spec.name}` | {made.description} | {' '.join(given)} | `{spec.scope.value}` |")
+    return [
+        "## Prompts",
+        "",
+        "Tasks that people start by name, in Claude Code as `/mcp__tocsin__triage`. They say which tools to call in which "
+        "order; no text of an alert is part of them.",
+        "",
+        "| prompt | what it is for | arguments | scope |",
+        "| --- | --- | --- | --- |",
+        *rows,
+    ]
 
 
 def _effect(spec: Spec) -> str:
