@@ -1,9 +1,6 @@
-"""Containers are restricted, secrets stay with the function that needs them, and Knative refuses nothing."""
+"""Containers are restricted, functions are private, bounded and probed, and secrets stay with who needs them."""
 
-import copy
 import re
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -15,13 +12,15 @@ from tests.support.manifests import (
     container,
     environment,
     of_kind,
+    overlays,
     pod,
-    refusals,
     rendered,
     secrets_of,
     values,
     workloads,
 )
+
+pytestmark = pytest.mark.xdist_group("manifests")  # rendered once
 
 SECRET_SETTINGS = {name for name, field in Settings.model_fields.items() if field.annotation is SecretStr}
 RESTRICTED = {
@@ -34,12 +33,11 @@ RESTRICTED = {
 }
 PUBLIC = {"ack", "mcp-server"}
 """People reach these from outside, and only these."""
-FOLDERS = ("base", "overlays/laptop")
 
 
-@pytest.fixture(params=FOLDERS)
+@pytest.fixture(params=overlays())
 def objects(request: pytest.FixtureRequest) -> tuple[Manifest, ...]:
-    """All objects of base, then of the laptop."""
+    """All objects of base, then of each overlay."""
     return rendered(request.param)
 
 
@@ -117,51 +115,3 @@ def test_one_tick_at_a_time_on_a_warm_pod() -> None:
 
     assert pod(evaluate)["containerConcurrency"] == 1
     assert scaling["autoscaling.knative.dev/min-scale"] == scaling["autoscaling.knative.dev/max-scale"] == "1"
-
-
-def test_knative_refuses_nothing(objects: tuple[Manifest, ...]) -> None:
-    assert {name: list(refusals(service)) for name, service in of_kind(objects, "Service").items()} == {
-        name: [] for name in of_kind(objects, "Service")
-    }
-
-
-def _in_pod(**changes: Any) -> Callable[[Manifest], None]:
-    return lambda service: pod(service).update(changes)
-
-
-def _in_container(**changes: Any) -> Callable[[Manifest], None]:
-    return lambda service: container(service).update(changes)
-
-
-def _scaled(**annotations: str) -> Callable[[Manifest], None]:
-    scaling = {
-        f"autoscaling.knative.dev/{name.replace('_', '-')}": value for name, value in annotations.items()
-    }
-    return lambda service: service["spec"]["template"]["metadata"]["annotations"].update(scaling)
-
-
-@pytest.mark.parametrize(
-    "break_it",
-    [
-        _in_pod(securityContext={"runAsNonRoot": True}),
-        _in_pod(initContainers=[]),
-        _in_pod(topologySpreadConstraints=[]),
-        _in_pod(terminationGracePeriodSeconds=60),
-        _in_pod(containerConcurrency=2000),
-        _in_pod(timeoutSeconds=900),
-        _in_pod(volumes=[{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]),
-        _in_container(lifecycle={}),
-        _in_container(ports=[{"containerPort": 8080}, {"containerPort": 9090}]),
-        _in_container(ports=[{"containerPort": 8012}]),
-        _in_container(env=[{"name": "PORT", "value": "80"}]),
-        _in_container(env=[{"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]),
-        _scaled(min_scale="3", max_scale="2"),
-        _scaled(initial_scale="0"),
-        lambda service: service["metadata"].update(annotations={"autoscaling.knative.dev/min-scale": "1"}),
-    ],
-)
-def test_what_knative_refuses_would_be_noticed(break_it: Callable[[Manifest], None]) -> None:
-    service = copy.deepcopy(of_kind(rendered("base"), "Service")["notify-slack"])
-    break_it(service)
-
-    assert len(list(refusals(service))) == 1

@@ -1,4 +1,4 @@
-"""Manifests as a cluster would get them, and what Knative's webhooks refuse. Must not import the laptop's runner."""
+"""Manifests as a cluster would get them. Must not import the laptop's runner."""
 
 import ast
 import json
@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
 from itertools import pairwise
@@ -21,17 +20,9 @@ from croniter import croniter
 
 Manifest = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[2]
-AUTOSCALING = "autoscaling.knative.dev/"
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _HASH = re.compile(r"-[bcdfghkmt2456789]{10}$")
 """What kustomize adds to the name of a generated ConfigMap or Secret."""
-_RESERVED_NAMES = {"PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION"}
-_REFUSED_IN_PODS = (
-    "securityContext",
-    "initContainers",
-    "topologySpreadConstraints",
-    "terminationGracePeriodSeconds",
-)
 
 
 def _kubectl() -> str:
@@ -118,6 +109,11 @@ def values(objects: tuple[Manifest, ...], config_map: str) -> dict[str, str]:
     return data
 
 
+def keys(secret: Manifest) -> set[str]:
+    """What a Secret holds, however it is written."""
+    return set(secret.get("data", {})) | set(secret.get("stringData", {}))
+
+
 def workloads(objects: tuple[Manifest, ...]) -> dict[str, Manifest]:
     """Services and Jobs by name."""
     return of_kind(objects, "Service") | of_kind(objects, "Job")
@@ -179,47 +175,3 @@ def functions_in(path: Path) -> set[str]:
 def channel_kinds() -> set[str]:
     """Every channel kind that the code has: the names of the files in shared/channels."""
     return {path.stem for path in (ROOT / "shared" / "channels").glob("[!_]*.py")}
-
-
-def refusals(service: Manifest) -> Iterator[str]:
-    """What Knative's webhook (1.22, default features) refuses in a Service; empty when it would take it."""
-    for name in service["metadata"].get("annotations", {}):
-        if name.startswith(AUTOSCALING):
-            yield f"annotation {name} on the Service instead of its template"
-    template = service["spec"]["template"]
-    yield from _refused_scaling(template.get("metadata", {}).get("annotations", {}))
-    spec = template["spec"]
-    yield from (f"pod {name}" for name in _REFUSED_IN_PODS if name in spec)
-    if not 0 <= spec.get("containerConcurrency", 0) <= 1000:
-        yield "containerConcurrency above 1000"
-    if spec.get("timeoutSeconds", 300) > 600:
-        yield "timeoutSeconds above 600"
-    yield from (
-        "persistent volume" for volume in spec.get("volumes", ()) if "persistentVolumeClaim" in volume
-    )
-    for item in spec["containers"]:
-        yield from _refused_in_container(item)
-
-
-def _refused_scaling(annotations: dict[str, str]) -> Iterator[str]:
-    least = int(annotations.get(f"{AUTOSCALING}min-scale", "0"))
-    most = int(annotations.get(f"{AUTOSCALING}max-scale", "0"))
-    if 0 < most < least:
-        yield "max-scale below min-scale"
-    if annotations.get(f"{AUTOSCALING}initial-scale") == "0":
-        yield "initial-scale 0"
-
-
-def _refused_in_container(item: dict[str, Any]) -> Iterator[str]:
-    if "lifecycle" in item:
-        yield "lifecycle"
-    ports = item.get("ports", ())
-    if len(ports) > 1:
-        yield "two ports"
-    if any(port.get("containerPort") == 8012 for port in ports):
-        yield "port 8012"
-    for variable in item.get("env", ()):
-        if variable["name"] in _RESERVED_NAMES:
-            yield f"env {variable['name']}"
-        if {"fieldRef", "resourceFieldRef"} & set(variable.get("valueFrom", {})):
-            yield "fieldRef"
