@@ -14,13 +14,17 @@ from shared.cli import (
     alerts,
     channels,
     deliveries,
+    doctor,
     history,
     monitors,
     operate,
     rules,
     self_alerts,
     silences,
+    stats,
+    status,
     templates,
+    tokens,
 )
 from shared.errors import TocsinError
 from shared.settings import SettingsError
@@ -44,7 +48,11 @@ app.add_typer(channels.app, name="channels")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(deliveries.letters, name="dead-letters")
 app.add_typer(self_alerts.app, name="self-alerts")
+app.add_typer(tokens.app, name="tokens")
+app.command("stats")(stats.stats)
 app.command("migrate")(operate.migrate)
+app.command("doctor")(doctor.doctor)
+app.command("status")(status.status)
 app.command("demo")(operate.demo)
 app.command("tick")(operate.tick)
 app.command("retain")(operate.retain)
