@@ -54,7 +54,7 @@ def list_(json: context.Json = False) -> None:
     terminal.say(f"What to do about one: {found[0].runbook.partition('#')[0]}#SLUG.")
 
 
-def _doing(one: manage.SelfAlert) -> tuple[object, ...]:
+def _doing(one: "manage.SelfAlert") -> tuple[object, ...]:
     if one.standing is None:
         return "never on", "", ""
     return "on" if one.rule.enabled else "off", one.standing.health, one.standing.firing

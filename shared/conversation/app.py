@@ -1,4 +1,4 @@
-"""The conversation over HTTP: `/mcp` and nothing else, guarded by tokens, or by the loopback address alone.
+"""The conversation over HTTP: `/mcp`, and `/status` for machines; guarded by tokens, or by the loopback address alone.
 
 The server keeps nothing between two requests, so any replica may answer any of them. Streams that only listen (GET)
 are refused: they would keep a pod from scaling to zero and never say anything.
@@ -6,7 +6,7 @@ are refused: they would keep a pod from scaling to zero and never say anything.
 
 import ipaddress
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
@@ -25,6 +25,8 @@ from shared.conversation.access import SETTING, Caller, Tokens, Verifier
 from shared.conversation.discovery import PATH
 from shared.conversation.guard import Challenge, Guard
 from shared.conversation.server import Conversation
+from shared.conversation.status_page import PATH as STATUS
+from shared.conversation.status_page import StatusPage
 from shared.conversation.tooling import Ports
 from shared.conversation.turns import PER_MINUTE, Turns
 from shared.errors import InvalidInput
@@ -57,8 +59,10 @@ def application(ports: Ports, host: str) -> Starlette:
         transport_security=_security(settings),
     )
     (route,) = [route for route in inner.routes if isinstance(route, Route)]
-    answering = _guarded(_OnlyPost(route.app), ports, conversation)
-    routes = [Route(PATH, endpoint=answering)]
+    # One guard for both, so that a caller's turns are counted together.
+    pages: dict[str, ASGIApp] = {PATH: _OnlyPost(route.app), STATUS: StatusPage(ports, _security(settings))}
+    answering = _guarded(_Pages(pages), ports, conversation)
+    routes = [Route(path, endpoint=answering) for path in pages]
     if settings.mcp_auth == "oauth":
         routes += discovery.routes(settings)
 
@@ -113,6 +117,16 @@ def _by_file(settings: Settings) -> Verifier:
     if not len(tokens):
         log.warning("nobody can use the MCP server yet: %s names no token", SETTING)
     return tokens
+
+
+class _Pages:
+    """Passes a request on by its path, which is one of these."""
+
+    def __init__(self, pages: Mapping[str, ASGIApp]) -> None:
+        self._pages = pages
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._pages[scope["path"]](scope, receive, send)
 
 
 class _OnlyPost:
