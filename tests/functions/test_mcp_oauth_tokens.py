@@ -15,7 +15,6 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from shared.conversation import issuer_keys
 from shared.conversation.access import Caller, Scope
 from shared.conversation.issuer_keys import IssuerKeys, addresses
 from shared.conversation.oauth import Claims, OAuthTokens, claims_of
@@ -203,73 +202,6 @@ def test_metadata_are_found_where_either_standard_puts_them(path: str, metadata:
             *(one.removeprefix(issuer.url.removesuffix(path)) for one in addresses(issuer.url)),
             "/keys",
         }
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def test_keys_are_asked_for_once_and_again_for_an_unknown_one_at_most_once_a_minute(issuer: Issuer) -> None:
-    async def story() -> None:
-        clock = Clock()
-        keys = IssuerKeys(issuer.url, clock)
-        assert await asyncio.gather(*(keys.key("one") for _ in range(5)))
-        assert issuer.looks == 1
-        assert await keys.key("two") is None
-        assert issuer.looks == 2
-        issuer.keys = {"two": ("ES256", made_key("ES256"))}
-        clock.now += issuer_keys.UNKNOWN_SECONDS - 1
-        assert [await keys.key(name) for name in ("two", "three", "two")] == [None] * 3
-        assert issuer.looks == 2
-        clock.now += 1
-        assert await keys.key("two") is not None
-        assert await keys.key("one") is None
-        assert issuer.looks == 3
-
-    asyncio.run(story())
-
-
-def test_a_withdrawn_key_ends_when_keys_are_read_anew(issuer: Issuer) -> None:
-    async def story() -> None:
-        clock = Clock()
-        keys = IssuerKeys(issuer.url, clock)
-        assert await keys.key("one") is not None
-        issuer.keys = {"two": ("ES256", made_key("ES256"))}
-        clock.now += issuer_keys.FRESH_SECONDS - 1
-        assert await keys.key("one") is not None
-        clock.now += 1
-        assert await keys.key("one") is None
-
-    asyncio.run(story())
-
-
-def test_an_issuer_that_is_down_is_left_alone_for_a_moment_and_known_keys_go_on_for_an_hour(
-    issuer: Issuer,
-) -> None:
-    async def story() -> None:
-        clock, token_key = Clock(), "one"
-        keys, issuer.down = IssuerKeys(issuer.url, clock), True
-        for _ in range(3):
-            with pytest.raises(Unavailable, match=r"the OAuth server at http://127\.0\.0\.1"):
-                await keys.key(token_key)
-        assert len(issuer.asked) == 1
-        issuer.down = False
-        clock.now += issuer_keys.PAUSE_SECONDS
-        assert await keys.key(token_key) is not None
-        issuer.down = True
-        clock.now += issuer_keys.STALE_SECONDS - 1
-        assert await keys.key(token_key) is not None
-        with pytest.raises(Unavailable):
-            await keys.key("two")  # nobody can say now whether there is such a key
-        clock.now += issuer_keys.UNKNOWN_SECONDS
-        with pytest.raises(Unavailable):
-            await keys.key(token_key)
-
-    asyncio.run(story())
 
 
 def test_an_issuer_that_can_not_be_used_is_told_apart_from_one_that_is_down(issuer: Issuer) -> None:
