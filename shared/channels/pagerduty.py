@@ -6,7 +6,7 @@ Limits and answers: PagerDuty developer documentation, "Send an alert event" (ap
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -125,8 +125,13 @@ def dedup_key(message: Message, alert: AlertFacts | None) -> str:
 
 
 def _request(message: Message, channel: Channel, *, bare: bool) -> Request:
-    chains = [_chain(_alone(message, item, channel), item, bare=bare) for item in message.telling.items]
-    first, *others = chains or [_call(message, message.event, dedup_key(message, None), bare=bare)]
+    """The calls of each series are a chain, as they have one key: its last event is what PagerDuty goes by."""
+    of_series: dict[str, list[Request]] = {}
+    for item in sorted(message.telling.items, key=lambda item: item.alert.started_at or 0):
+        one = _alone(message, item, channel)
+        of_series.setdefault(dedup_key(one, item.alert), []).extend(_calls(one, item, bare=bare))
+    alone = [_call(message, message.event, dedup_key(message, None), bare=bare)]
+    first, *others = [_chain(calls) for calls in of_series.values()] or alone
     return replace(first, also=tuple(others))
 
 
@@ -140,11 +145,20 @@ def _alone(message: Message, item: Item, channel: Channel) -> Message:
     return replace(made, notes=message.notes)
 
 
-def _chain(one: Message, item: Item, *, bare: bool) -> Request:
+def _calls(one: Message, item: Item, *, bare: bool) -> list[Request]:
     """The event of one alert. What began and ended unheard is triggered before it is resolved, to leave a trace."""
     key = dedup_key(one, item.alert)
-    last = _call(one, one.event, key, bare=bare)
-    return replace(_call(one, EventKind.FIRING, key, bare=bare), then=last) if item.missed else last
+    before = [EventKind.FIRING] if item.missed else []
+    return [_call(one, event, key, bare=bare) for event in (*before, one.event)]
+
+
+def _chain(calls: Sequence[Request]) -> Request:
+    """Each call comes after the one before it."""
+    after: Request | None = None
+    for call in reversed(calls):
+        after = replace(call, then=after)
+    assert after is not None
+    return after
 
 
 def _call(one: Message, event: EventKind, key: str, *, bare: bool) -> Request:

@@ -63,7 +63,8 @@ def _pages(message: Message) -> list[list[_Alert]]:
     room = MAX_BYTES - len(_body(message, [], 9999, 9999))
     pages: list[list[_Alert]] = [[]]
     left = room
-    for item in message.telling.items:
+    # Oldest first, so that whoever reads them in order ends with what is so now: a series may be over and fire again.
+    for item in sorted(message.telling.items, key=lambda item: item.alert.started_at or 0):
         alert = _alert(item)
         size = len(_encoded(alert)) + 1
         if size > room:  # its labels alone are longer than a page

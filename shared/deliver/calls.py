@@ -4,7 +4,7 @@ Knows no vendor and no database. After an outcome that the other calls would sha
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -55,13 +55,23 @@ def fingerprint(request: Request) -> str:
 
 
 def _bodies(request: Request) -> list[bytes]:
-    parts = [request, *request.also]
-    return [one.body for part in parts for one in (part, part.then) if one is not None]
+    return [one.body for part in (request, *request.also) for one in _steps(part)]
+
+
+def _steps(part: Request | None) -> Iterator[Request]:
+    while part is not None:
+        yield part
+        part = part.then
 
 
 def _chain(request: Request, call: Callable[[Request], Outcome]) -> Outcome:
+    """Each call is made once the one before it was taken."""
     outcome = call(request)
-    return call(request.then) if request.then is not None and outcome.kind in _GOOD else outcome
+    for step in _steps(request.then):
+        if outcome.kind not in _GOOD:
+            break
+        outcome = call(step)
+    return outcome
 
 
 def _is_shared(outcome: Outcome) -> bool:

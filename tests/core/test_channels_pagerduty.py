@@ -1,6 +1,7 @@
 """PagerDuty: one event per alert under a key that never changes, and what each event says."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -100,6 +101,27 @@ def test_an_alert_that_came_and_went_unheard_is_triggered_before_it_is_resolved(
     assert json.loads(made.then.body)["event_action"] == "resolve"
     assert made.then.fill == ("routing_key",)
     assert made.also == ()
+
+
+def test_a_series_that_is_over_and_fires_again_is_resolved_before_it_is_triggered_under_its_one_key() -> None:
+    old = series(1, started_at=SLOT - 300_000)
+    over = series(1, "resolved", started_at=SLOT - 300_000, resolved_at=SLOT - 60_000)
+    again = series(1, started_at=SLOT).model_copy(update={"id": "alert_again"})
+    waiting = [notification(2, "resolved", [over]), notification(3, alerts=[again, series(2)])]
+    for told, actions in (
+        ({old.id}, ["resolve", "trigger"]),
+        (set[str](), ["trigger", "resolve", "trigger"]),
+    ):
+        first = [] if told else [notification(1, alerts=[old])]
+        telling = combine([*first, *waiting], told)
+        assert telling is not None
+        made = render(build(telling, id="dlv_2", zone="UTC"), CHANNEL, Settings(), "")
+        parts = [[json.loads(one.body) for one in calls(replace(p, also=()))] for p in (made, *made.also)]
+        by_key = {part[0]["dedup_key"][-1]: part for part in parts}
+        # Side by side, PagerDuty could be told last that it is over while it fires.
+        assert [one["event_action"] for one in by_key["1"]] == actions
+        assert [one["payload"]["custom_details"]["alert_id"] for one in by_key["1"]][-1] == "alert_again"
+        assert [one["event_action"] for one in by_key["2"]] == ["trigger"]
 
 
 def test_a_notification_without_alerts_is_about_the_rule() -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -107,6 +108,18 @@ def test_a_call_that_follows_another_is_made_once_that_was_taken() -> None:
     made.clear()
     assert make(message(1, then="end"), answering({"0": BUSY}, made)) == BUSY
     assert made == ["0"]
+
+
+def test_a_chain_ends_at_the_first_call_that_was_not_taken() -> None:
+    last = Request("dlv_1", b"2")
+    chain = Request("dlv_1", b"0", then=Request("dlv_1", b"1", then=last))
+    made: list[str] = []
+    assert make(chain, answering({}, made)) == DELIVERED
+    assert made == ["0", "1", "2"]
+    made.clear()
+    assert make(chain, answering({"1": BUSY}, made)) == BUSY
+    assert made == ["0", "1"]
+    assert len({fingerprint(one) for one in (chain, replace(chain, then=last), last)}) == 3
 
 
 def test_the_fingerprint_is_of_all_bodies() -> None:

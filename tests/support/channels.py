@@ -86,8 +86,13 @@ def rendered(kind: str, message: Message) -> list[Request]:
 
 def calls(request: Request) -> list[Request]:
     """Everything that is sent for one message."""
-    parts = (request, *request.also)
-    return [one for part in parts for one in (part, part.then) if one is not None]
+    found: list[Request] = []
+    step: Request | None
+    for step in (request, *request.also):
+        while step is not None:
+            found.append(step)
+            step = step.then
+    return found
 
 
 def payload_of(request: Request) -> dict[str, Any]:
