@@ -34,6 +34,8 @@ _STYLES = {
     "info": "cyan",
     "firing": "red",
     "error": "red",
+    "fail": "red",
+    "warn": "yellow",
 }
 
 

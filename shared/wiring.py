@@ -34,6 +34,11 @@ class Wiring:
         self._lock = threading.RLock()
         self._made: dict[str, Any] = {}
 
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """The environment that it was made with."""
+        return self._environ
+
     def _once(self, name: str, make: Callable[[], T]) -> T:
         with self._lock:
             if name not in self._made:

@@ -188,8 +188,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(content)
 
     def _start(self, reply: Reply, length: int) -> None:
-        self.send_response(reply.status)
         given = {name.lower() for name in reply.headers}
+        # The usual way adds a Date of its own.
+        (self.send_response_only if "date" in given else self.send_response)(reply.status)
         for name, value in reply.headers.items():
             self.send_header(name, value)
         if isinstance(reply.body, dict | list) and "content-type" not in given:
