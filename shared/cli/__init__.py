@@ -56,6 +56,7 @@ app.command("status")(status.status)
 app.command("demo")(operate.demo)
 app.command("tick")(operate.tick)
 app.command("retain")(operate.retain)
+app.command("restored")(operate.restored)
 app.command(
     "serve",
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},

@@ -1,4 +1,4 @@
-"""`tocsin migrate | demo | tick | retain | serve`: what runs Tocsin rather than what it watches."""
+"""`tocsin migrate | demo | tick | retain | restored | serve`: what runs Tocsin rather than what it watches."""
 
 import importlib
 import logging
@@ -113,7 +113,22 @@ def retain(
         terminal.as_json(report)
         return
     rows = [(table, f"{count:,}") for table, count in report.rows.items() if count]
-    terminal.table(("Table", "Would go" if dry_run else "Removed"), rows, "Nothing was kept long enough to go.")
+    terminal.table(
+        ("Table", "Would go" if dry_run else "Removed"), rows, "Nothing was kept long enough to go."
+    )
+
+
+def restored() -> None:
+    """Say that the database came from a backup.
+
+    Before the first tick: messages get numbers that were never used, and what may have been told since says so.
+    """
+    with context.opened() as wiring:
+        done = manage.after_restore(wiring, actor=context.actor(), now=wiring.clock())
+    terminal.say(f"{done.rules} {'rule counts' if done.rules == 1 else 'rules count'} on from a new number.")
+    if done.deliveries:
+        many = f"{done.deliveries} {'message' if done.deliveries == 1 else 'messages'}"
+        terminal.warn(f"{many} may be told twice: nobody knows what was told since the backup")
 
 
 def serve(ctx: typer.Context) -> None:

@@ -63,6 +63,8 @@ if TYPE_CHECKING:
     from shared.manage.monitors import list_monitors as list_monitors
     from shared.manage.once import create_rule_once as create_rule_once
     from shared.manage.ports import Ports as Ports
+    from shared.manage.restored import AfterRestore as AfterRestore
+    from shared.manage.restored import after_restore as after_restore
     from shared.manage.restoring import restore_rule as restore_rule
     from shared.manage.rules import RuleDetail as RuleDetail
     from shared.manage.rules import RuleItem as RuleItem
@@ -150,6 +152,7 @@ _HOMES = {
     ),
     "shared.manage.once": ("create_rule_once",),
     "shared.manage.ports": ("Ports",),
+    "shared.manage.restored": ("AfterRestore", "after_restore"),
     "shared.manage.restoring": ("restore_rule",),
     "shared.manage.rules": (
         "RuleDetail",
