@@ -8,9 +8,10 @@ PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 ARGS ?=
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 IMAGE ?= tocsin:$(VERSION)
+OVERLAY ?= dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check test smoke bench migrate image lock clean
+.PHONY: help setup run check test smoke soak bench migrate image deploy status undeploy lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +34,9 @@ test: setup ## Run the tests, after installing their servers where it may (ARGS=
 smoke: setup ## Start everything for real and follow one alert to its end
 	@$(BIN)/python -m tests.smoke $(ARGS)
 
+soak: setup ## Break everything for minutes, and compare what was told with the truth (ARGS="--minutes 10 --seed 7")
+	@$(BIN)/python -m tests.soak $(ARGS)
+
 bench: setup ## Measure what docs/performance.md promises (ARGS="tick publish --rules 2000")
 	@$(BIN)/python -m tests.bench $(ARGS)
 
@@ -46,6 +50,15 @@ image: ## Build the container image with docker or podman (IMAGE=registry.exampl
 	"$$engine" build --file knative/Containerfile --tag "$(IMAGE)" --build-arg "VERSION=$(VERSION)" \
 		--build-arg "REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown)" $(ARGS) . \
 	&& echo "Built $(IMAGE). It runs functions; with the command serve it runs all of Tocsin: docs/standalone.md"
+
+deploy: setup ## Bring an overlay into the cluster of kubectl (OVERLAY=dev IMAGE=registry.example.com/tocsin:0.1.0)
+	@$(BIN)/python -m knative.cluster deploy --overlay $(OVERLAY) $(if $(filter-out file,$(origin IMAGE)),--image $(IMAGE)) $(ARGS)
+
+status: setup ## Say what of an overlay is ready in the cluster, and what is not (OVERLAY=dev)
+	@$(BIN)/python -m knative.cluster status --overlay $(OVERLAY) $(ARGS)
+
+undeploy: setup ## Take an overlay out of the cluster, but its namespace, Secrets and volumes (OVERLAY=dev)
+	@$(BIN)/python -m knative.cluster undeploy --overlay $(OVERLAY) $(ARGS)
 
 lock: setup ## Write requirements.lock anew from pyproject.toml
 	@$(PIP) install uv

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 
 from knative.local.activator import Activator
-from knative.local.addresses import LOOPBACK, Addresses
+from knative.local.addresses import LOOPBACK
 from knative.local.broker import BrokerServer
 from knative.local.commands import argv
 from knative.local.delivery import new_client
@@ -27,9 +27,10 @@ from knative.local.inbox._app import Inbox
 from knative.local.inbox._messages import Message
 from knative.local.journal import Journal
 from knative.local.mounts import write_environment, write_mounts
-from knative.local.options import EXTRAS, Options
+from knative.local.options import Options
 from knative.local.overlay import Overlay
 from knative.local.ping import Pinger
+from knative.local.places import Places
 from knative.local.processes import Command, Keeper, Reaper, run_once
 from knative.local.redis_server import RedisServer
 from knative.local.servers import Door, Ports
@@ -56,7 +57,6 @@ class Running:
         self._dice = Dice(journal)
         self.troubles: Troubles | None = None
         self.activators: dict[str, Activator] = {}
-        self._inside: dict[str, int] = {}
         self._redis: RedisServer | None = None
         self._client: httpx.AsyncClient | None = None
         self._broker: BrokerServer | None = None
@@ -64,71 +64,7 @@ class Running:
         self.pingers: dict[str, Pinger] = {}
         self.inbox = Inbox(self._took)
         self.demo_site = DemoSite(options.cycle, time.monotonic)
-        self._check_names(options)
-        try:
-            self._extras, self._addresses = self._give_ports(options.inbox_port)
-        except LocalError:
-            self._ports.close()
-            raise
-
-    def _check_names(self, options: Options) -> None:
-        """LocalError for options that name a Service which the overlay doesn't hold."""
-        known = {service.name for service in self._overlay.services}
-        for option, names in (("--port", set(options.ports)), ("--public", set(options.public))):
-            if unknown := sorted(names - known):
-                raise LocalError(
-                    f"{option}: there is no Service {', '.join(unknown)}; there are: {', '.join(sorted(known))}"
-                )
-
-    def _give_ports(self, inbox_port: int) -> tuple[dict[str, int], Addresses]:
-        """The port of every part, held until its owner listens."""
-        extras = {name: self._ports.take() for name in EXTRAS}
-        if inbox_port:
-            self._ports.release(extras["inbox"])
-            extras["inbox"] = inbox_port
-        services = {(s.namespace, s.name): self._port_of(s) for s in self._overlay.services}
-        return extras, Addresses(services, self._ports.take(), extras)
-
-    def _port_of(self, service: Service) -> int:
-        fixed = self._options.ports.get(service.name)
-        return self._ports.take() if fixed is None else self._ports.take_fixed(fixed, service.name)
-
-    def _is_public(self, service: Service) -> bool:
-        return service.public or service.name in self._options.public
-
-    @property
-    def reachable(self) -> dict[str, int]:
-        """The Services that other machines can reach, and their ports."""
-        if self._options.host == LOOPBACK:
-            return {}
-        public = [service for service in self._overlay.services if self._is_public(service)]
-        return {s.name: int(self.service_url(s.name).rpartition(":")[2]) for s in public}
-
-    @property
-    def inbox_url(self) -> str:
-        return f"http://{LOOPBACK}:{self._extras['inbox']}"
-
-    @property
-    def demo_site_url(self) -> str:
-        return f"http://{LOOPBACK}:{self._extras['demo-site']}"
-
-    @property
-    def redis_url(self) -> str:
-        return f"redis://{LOOPBACK}:{self._extras['redis']}/0"
-
-    def service_url(self, name: str) -> str:
-        """Where a Service listens."""
-        namespace = next((s.namespace for s in self._overlay.services if s.name == name), "?")
-        return self._addresses.service_url(namespace, name)
-
-    def broker_url(self, name: str) -> str:
-        """Where a Broker takes events."""
-        for broker in self._overlay.brokers:
-            if broker.name == name:
-                return self._addresses.broker_url(broker.namespace, name)
-        raise LocalError(
-            f"there is no Broker {name}; there are: {', '.join(b.name for b in self._overlay.brokers)}"
-        )
+        self.places = Places(overlay, options, self._ports)
 
     def keeper(self, name: str) -> Keeper:
         """The keeper of one Service."""
@@ -175,12 +111,12 @@ class Running:
     async def _start_servers(self, client: httpx.AsyncClient) -> None:
         overlay = self._overlay
         self._broker = BrokerServer(
-            overlay.brokers, overlay.triggers, self._addresses, client, self._journal, self._dice
+            overlay.brokers, overlay.triggers, self.places.addresses, client, self._journal, self._dice
         )
         for name, app, port in (
-            ("broker", self._broker.app, self._addresses.broker_port),
-            ("inbox", self.inbox.app, self._extras["inbox"]),
-            ("demo-site", self.demo_site.app, self._extras["demo-site"]),
+            ("broker", self._broker.app, self.places.addresses.broker_port),
+            ("inbox", self.inbox.app, self.places.extras["inbox"]),
+            ("demo-site", self.demo_site.app, self.places.extras["demo-site"]),
         ):
             door = Door(app, port, name, self._ports)
             if name not in self._options.without:
@@ -190,14 +126,14 @@ class Running:
                 self._ports.release(port)
             if name == "broker":
                 self.troubles = Troubles(self._dice, self._broker, door, self.keepers, self._journal)
-        self._ports.release(self._extras["redis"])
+        self._ports.release(self.places.extras["redis"])
         if "redis" not in self._options.without:
-            self._redis = RedisServer(self._extras["redis"])
+            self._redis = RedisServer(self.places.extras["redis"])
             self._redis.start()
 
     def _start_ticks(self, client: httpx.AsyncClient) -> None:
         for source in self._overlay.pings:
-            pinger = Pinger(source, self._addresses.resolve(source.sink), client, self._journal)
+            pinger = Pinger(source, self.places.addresses.resolve(source.sink), client, self._journal)
             self.pingers[source.name] = pinger
             if self._options.ticks:
                 self._ticking.append(asyncio.create_task(pinger.run(), name=f"ticks of {source.name}"))
@@ -206,16 +142,16 @@ class Running:
         owner = f"{type(workload).__name__} {workload.name}"
         lookup = lookup_in(self._overlay, workload.namespace)
         folder = self._state / "mounts" / workload.name
-        mounts = write_mounts(workload.container, owner, folder, lookup, self._addresses.translate)
+        mounts = write_mounts(workload.container, owner, folder, lookup, self.places.addresses.translate)
         port, host = 0, LOOPBACK
         if isinstance(workload, Service):
-            host = self._options.host if self._is_public(workload) else LOOPBACK
-            port = self._process_port(workload)
+            host = self._options.host if self.places.is_public(workload) else LOOPBACK
+            port = self.places.process_port(workload)
         seen = environment(
             self._overlay,
             workload,
             caller=os.environ,
-            addresses=self._addresses,
+            addresses=self.places.addresses,
             mounts=mounts,
             overrides=self._options.env,
             state=self._state,
@@ -229,25 +165,9 @@ class Running:
             workload.name, argv(workload.container.command, self._root, owner), seen, self._root, log
         )
 
-    def _process_port(self, service: Service) -> int:
-        """Where the process listens: at the Service's address, or behind the activator that listens there."""
-        if self._scales(service):
-            if service.name not in self._inside:
-                self._inside[service.name] = self._ports.take()
-            return self._inside[service.name]
-        return int(self.service_url(service.name).rpartition(":")[2])
-
-    def _scales(self, service: Service) -> bool:
-        """Whether it goes to zero. What other machines can reach stays: the activator listens for this one only."""
-        return (
-            bool(self._options.scale_down_after)
-            and not service.min_scale
-            and service.name not in self.reachable
-        )
-
     async def _start_scaling(self) -> None:
         assert self._client is not None
-        for name, port in self._inside.items():
+        for name, port in self.places.inside.items():
             activator = Activator(
                 self.keepers[name],
                 f"http://{LOOPBACK}:{port}",
@@ -259,7 +179,7 @@ class Running:
                 grace=self._options.grace_seconds,
             )
             self.activators[name] = activator
-            door = Door(activator, int(self.service_url(name).rpartition(":")[2]), name, self._ports)
+            door = Door(activator, int(self.places.service_url(name).rpartition(":")[2]), name, self._ports)
             await door.open()
             self._fronts.append(door)
             self._ticking.append(asyncio.create_task(activator.run(), name=f"scale of {name}"))
@@ -283,7 +203,7 @@ class Running:
 
     async def _probed(self, service: Service) -> bool:
         """The manifest's HTTP probe; without one, whether the port is open, as Knative's own probe does."""
-        url = f"http://{LOOPBACK}:{self._process_port(service)}"
+        url = f"http://{LOOPBACK}:{self.places.process_port(service)}"
         try:
             if service.container.probe:
                 assert self._client is not None
@@ -313,12 +233,12 @@ class Running:
         """Write stack.json: every address and process id, for whoever finds the state folder."""
         found = {
             "runner": os.getpid(),
-            "inbox": self.inbox_url,
-            "demo_site": self.demo_site_url,
-            "redis": self.redis_url,
-            "brokers": {b.name: self.broker_url(b.name) for b in self._overlay.brokers},
+            "inbox": self.places.inbox_url,
+            "demo_site": self.places.demo_site_url,
+            "redis": self.places.redis_url,
+            "brokers": {b.name: self.places.broker_url(b.name) for b in self._overlay.brokers},
             "services": {
-                name: {"url": self.service_url(name), "pid": keeper.pid}
+                name: {"url": self.places.service_url(name), "pid": keeper.pid}
                 for name, keeper in self.keepers.items()
             },
         }

@@ -158,16 +158,16 @@ class Stack:
 
     @property
     def inbox_url(self) -> str:
-        return self.running.inbox_url
+        return self.running.places.inbox_url
 
     @property
     def demo_site_url(self) -> str:
-        return self.running.demo_site_url
+        return self.running.places.demo_site_url
 
     @property
     def redis_url(self) -> str:
         """Nobody listens there when the stack runs without Redis."""
-        return self.running.redis_url
+        return self.running.places.redis_url
 
     @property
     def pids(self) -> dict[str, int]:
@@ -181,11 +181,11 @@ class Stack:
 
     def service_url(self, name: str) -> str:
         """Where the Service of that name listens."""
-        return self.running.service_url(name)
+        return self.running.places.service_url(name)
 
     def broker_url(self, name: str) -> str:
         """Where the Broker of that name takes events."""
-        return self.running.broker_url(name)
+        return self.running.places.broker_url(name)
 
     def environment(self, name: str) -> dict[str, str]:
         """The environment that a Service's process sees: what a test needs to look at the same database."""
@@ -194,7 +194,7 @@ class Stack:
     @property
     def reachable(self) -> Mapping[str, int]:
         """The Services that other machines can reach, and their ports."""
-        return self.running.reachable
+        return self.running.places.reachable
 
     def log(self, name: str) -> str:
         """Everything that a Service has written so far."""

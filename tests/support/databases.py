@@ -65,7 +65,7 @@ class MariaDB:
     def database(self) -> Iterator[str]:
         """The URL of a new empty database, dropped afterwards."""
         name = self._created()
-        yield self._url(name)
+        yield self.url_of(name)
         self._let_go(name)
         self.query(f"DROP DATABASE {name}")
 
@@ -77,7 +77,7 @@ class MariaDB:
         if that test has changed a table.
         """
         name, columns = self.spare.popitem() if self.spare else self._with_tables()
-        yield self._url(name)
+        yield self.url_of(name)
         self._let_go(name)
         if self._columns(name) != columns:
             self.query(f"DROP DATABASE {name}")
@@ -91,14 +91,14 @@ class MariaDB:
         self.query(f"CREATE DATABASE {name}")
         return name
 
-    def _url(self, name: str) -> str:
+    def url_of(self, name: str) -> str:
         """Without TLS: to get ready for it takes every new connection some 20 ms, before the server is even asked."""
         place = f"{self.user}:{self.password}@127.0.0.1:{self.port}"
         return f"mysql+pymysql://{place}/{name}?ssl_disabled=true"
 
     def _with_tables(self) -> tuple[str, Columns]:
         name = self._created()
-        store = open_store(self._url(name), "default")
+        store = open_store(self.url_of(name), "default")
         migrate(store)
         store.close()
         return name, self._columns(name)

@@ -17,17 +17,17 @@ KINDS = every_kind()
 def write_overlay(folder: Path, broker: str, kinds: Collection[str]) -> Path:
     """The overlay with functions for these kinds only, and `broker` in the Broker's place."""
     changes: list[dict[str, Any]] = [
-        _patch(
+        patch(
             SOURCES,
             "PingSource",
             "tick",
             {"data": f'{{"interval_seconds": {INTERVAL}}}', "schedule": f"*/{INTERVAL} * * * * *"},
         ),
-        _patch(SOURCES, "SinkBinding", "evaluate", {"sink": {"ref": None, "uri": broker}}),
-        *(_quick(kind, backoffDelay="PT0.3S") for kind in ("slack", "email") if kind in kinds),
+        patch(SOURCES, "SinkBinding", "evaluate", {"sink": {"ref": None, "uri": broker}}),
+        *(quick(kind, backoffDelay="PT0.3S") for kind in ("slack", "email") if kind in kinds),
         # One retry: this is the channel whose events are given up.
-        *(_quick(kind, retry=1, backoffDelay="PT0.1S") for kind in ("webhook",) if kind in kinds),
-        *_without(kinds),
+        *(quick(kind, retry=1, backoffDelay="PT0.1S") for kind in ("webhook",) if kind in kinds),
+        *without(kinds),
     ]
     folder.mkdir(parents=True)
     fields = {
@@ -42,7 +42,7 @@ def write_overlay(folder: Path, broker: str, kinds: Collection[str]) -> Path:
     return folder
 
 
-def _without(kinds: Collection[str]) -> list[dict[str, Any]]:
+def without(kinds: Collection[str]) -> list[dict[str, Any]]:
     """What nobody here asks for and every start would pay for: a second of a processor for each function."""
     monitors = [
         (version, kind, name)
@@ -57,14 +57,16 @@ def _without(kinds: Collection[str]) -> list[dict[str, Any]]:
     ]
     acknowledge = [(SOURCES, "SinkBinding", "ack"), (SERVING, "Service", "ack")]
     return [
-        {**_patch(version, kind, name, {}), "$patch": "delete"}
+        {**patch(version, kind, name, {}), "$patch": "delete"}
         for version, kind, name in [*monitors, *notify, *acknowledge]
     ]
 
 
-def _quick(kind: str, **delivery: Any) -> dict[str, Any]:
-    return _patch(EVENTING, "Trigger", f"notify-{kind}", {"delivery": delivery})
+def quick(kind: str, **delivery: Any) -> dict[str, Any]:
+    """A patch of how the events of one kind are delivered."""
+    return patch(EVENTING, "Trigger", f"notify-{kind}", {"delivery": delivery})
 
 
-def _patch(version: str, kind: str, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+def patch(version: str, kind: str, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A strategic merge of one object's spec."""
     return {"apiVersion": version, "kind": kind, "metadata": {"name": name}, "spec": dict(spec)}

@@ -114,7 +114,7 @@ async def broker_bench(
     delivery: Delivery | None = None,
     faults: Faults | None = None,
 ) -> AsyncIterator[Bench]:
-    """A broker `main` with these Triggers and faults; a Trigger without a sink of its name leads to a refused connection."""
+    """A broker `main` with these Triggers and faults; one without a sink of its name leads to a refused connection."""
     journal, client = Journal(), new_client()
     listening = bind(0)
     ports = {(NS, name): await sink.start() for name, sink in sinks.items()}

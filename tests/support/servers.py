@@ -54,38 +54,70 @@ def run(*command: str) -> None:
         raise AssertionError(f"{command[0]} ended with {done.returncode}\n{done.stdout}")
 
 
+class MortalMariaDB:
+    """A MariaDB with Debian's default collation, which ignores case: ours must not rely on it.
+
+    It may be killed, and started again at the same address with the same data; what is `durable` keeps every commit
+    when only its process dies (and the machine lives on).
+    """
+
+    def __init__(self, folder: Path, *, durable: bool) -> None:
+        server, installer = require("mariadbd"), require("mariadb-install-db")
+        port, as_user = free_port(), (["--user=root"] if os.geteuid() == 0 else [])
+        data = folder / "data"
+        # Every server that starts deletes all temporary tables in its tmpdir: in /tmp, those of its neighbours.
+        own_place = f"--tmpdir={folder}"
+        run(
+            *[installer, "--no-defaults", f"--datadir={data}", own_place, *as_user, "--skip-test-db"],
+            *["--auth-root-authentication-method=normal", "--skip-name-resolve", "--innodb-log-file-size=8M"],
+        )
+        self.access = MariaDB(port)
+        setup = folder / "setup.sql"
+        setup.write_text(
+            f"CREATE USER IF NOT EXISTS '{self.access.user}'@'%' IDENTIFIED BY '{self.access.password}';\n"
+            f"GRANT ALL ON *.* TO '{self.access.user}'@'%';\n"
+        )
+        written = ("2", "1") if durable else ("0", "0")
+        self._folder = folder
+        self._command = [
+            *[server, "--no-defaults", *as_user, f"--datadir={data}", f"--socket={folder / 'sock'}"],
+            *[own_place, f"--pid-file={folder / 'pid'}", f"--port={port}", "--bind-address=127.0.0.1"],
+            *["--skip-networking=0", "--skip-name-resolve", f"--init-file={setup}", "--max-connections=300"],
+            *[f"--innodb-flush-log-at-trx-commit={written[0]}", f"--innodb-doublewrite={written[1]}"],
+            *["--innodb-buffer-pool-size=64M", "--innodb-log-file-size=8M", "--skip-log-bin"],
+            *["--performance-schema=off"],
+            *["--character-set-server=utf8mb4", "--collation-server=utf8mb4_general_ci"],
+        ]
+        self.start()
+
+    def start(self) -> None:
+        """Start it, with whatever data there is, and wait until it takes connections."""
+        self._child = Child(self._command, self._folder)
+        self._child.wait_ready(lambda: accepts_connections(self.access.port), 60)
+
+    def kill(self) -> None:
+        """kill -9: from now on connections are refused."""
+        self._child.kill()
+
+
 @contextmanager
 def mariadb(folder: Path) -> Iterator[MariaDB]:
-    """A MariaDB without durability, with Debian's default collation, which ignores case: ours must not rely on it."""
-    server, installer = require("mariadbd"), require("mariadb-install-db")
-    port, as_user = free_port(), (["--user=root"] if os.geteuid() == 0 else [])
-    data = folder / "data"
-    # Every server that starts deletes all temporary tables in its tmpdir: in /tmp, those of its neighbours.
-    own_place = f"--tmpdir={folder}"
-    run(
-        *[installer, "--no-defaults", f"--datadir={data}", own_place, *as_user, "--skip-test-db"],
-        *["--auth-root-authentication-method=normal", "--skip-name-resolve", "--innodb-log-file-size=8M"],
-    )
-    database = MariaDB(port)
-    setup = folder / "setup.sql"
-    setup.write_text(
-        f"CREATE USER '{database.user}'@'%' IDENTIFIED BY '{database.password}';\n"
-        f"GRANT ALL ON *.* TO '{database.user}'@'%';\n"
-    )
-    command = [
-        *[server, "--no-defaults", *as_user, f"--datadir={data}", f"--socket={folder / 'sock'}"],
-        *[own_place, f"--pid-file={folder / 'pid'}", f"--port={port}", "--bind-address=127.0.0.1"],
-        *["--skip-networking=0", "--skip-name-resolve", f"--init-file={setup}", "--max-connections=300"],
-        *["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--innodb-buffer-pool-size=64M"],
-        *["--innodb-log-file-size=8M", "--skip-log-bin", "--performance-schema=off"],
-        *["--character-set-server=utf8mb4", "--collation-server=utf8mb4_general_ci"],
-    ]
-    child = Child(command, folder)
+    """A MariaDB without durability."""
+    server = MortalMariaDB(folder, durable=False)
     try:
-        child.wait_ready(lambda: accepts_connections(port), 60)
-        yield database
+        yield server.access
     finally:
-        child.kill()
+        server.kill()
+
+
+@contextmanager
+def mortal_mariadb(folder: Path) -> Iterator[MortalMariaDB]:
+    """A MariaDB of one's own, which keeps what was committed when it is killed."""
+    server = MortalMariaDB(folder, durable=True)
+    try:
+        yield server
+    finally:
+        server.kill()
 
 
 class Redis:
