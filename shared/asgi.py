@@ -14,9 +14,9 @@ import functions_framework.aio
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from shared import function
+from shared import function, telemetry
 from shared.errors import InvalidInput
 from shared.settings import SettingsError
 from shared.wiring import Wiring, process_wiring
@@ -64,6 +64,17 @@ class Lifespan:
             raise
 
 
+def _recorded(name: str, app: ASGIApp) -> ASGIApp:
+    """The application, with a span around each request."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        telemetry.begin(name)
+        with telemetry.span(name, "server"):
+            await app(scope, receive, send)
+
+    return answer
+
+
 def http(factory: Factory) -> FrameworkHandler:
     """Register a function whose requests are answered by the application that `factory(wiring)` makes.
 
@@ -82,7 +93,7 @@ def http(factory: Factory) -> FrameworkHandler:
         if request.url.path == "/health/liveness":
             return PlainTextResponse("ok\n")
         app = await lifespan.app()
-        return PlainTextResponse("ok\n") if request.url.path == "/health/readiness" else app
+        return PlainTextResponse("ok\n") if request.url.path == "/health/readiness" else _recorded(name, app)
 
     serve.__name__ = serve.__qualname__ = name
     # The framework's types know responses only; Starlette calls whatever an endpoint returns.

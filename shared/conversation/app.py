@@ -60,7 +60,8 @@ def application(ports: Ports, host: str) -> Starlette:
     )
     (route,) = [route for route in inner.routes if isinstance(route, Route)]
     # One guard for both, so that a caller's turns are counted together.
-    pages: dict[str, ASGIApp] = {PATH: _OnlyPost(route.app), STATUS: StatusPage(ports, _security(settings))}
+    status = StatusPage(ports, _security(settings), _challenge(settings))
+    pages: dict[str, ASGIApp] = {PATH: _OnlyPost(route.app), STATUS: status}
     answering = _guarded(_Pages(pages), ports, conversation)
     routes = [Route(path, endpoint=answering) for path in pages]
     if settings.mcp_auth == "oauth":
@@ -96,12 +97,16 @@ def _guarded(app: ASGIApp, ports: Ports, conversation: Conversation) -> ASGIApp:
         app,
         _by_oauth(settings) if oauth_mode else _by_file(settings),
         ports.clock,
-        challenge=discovery.challenge(settings) if oauth_mode else Challenge(),
+        challenge=_challenge(settings),
         turns=Turns(),
         taken_elsewhere=taken if settings.redis_url.get_secret_value() else None,
         needs=conversation.scope_of if oauth_mode else None,
         max_body_bytes=MAX_BODY_BYTES,
     )
+
+
+def _challenge(settings: Settings) -> Challenge:
+    return discovery.challenge(settings) if settings.mcp_auth == "oauth" else Challenge()
 
 
 def _by_oauth(settings: Settings) -> Verifier:

@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from shared import manage
 from shared.conversation import access
+from shared.conversation.guard import Challenge
 from shared.conversation.tooling import Ports
 from shared.errors import TocsinError
 
@@ -22,8 +23,10 @@ log = logging.getLogger("tocsin.mcp")
 class StatusPage:
     """Answers for the tenant of the caller's token; stands behind the same guard as the tools."""
 
-    def __init__(self, ports: Ports, security: TransportSecuritySettings) -> None:
+    def __init__(self, ports: Ports, security: TransportSecuritySettings, challenge: Challenge) -> None:
+        """`challenge`: what those are told who need another token."""
         self._ports, self._security = ports, TransportSecurityMiddleware(security)
+        self._challenge = challenge
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -39,8 +42,9 @@ class StatusPage:
             needed = access.Scope.READ.value
             if needed not in token.scopes:
                 why = f"it needs the scope {needed}, which this token doesn't have"
-                challenge = f'Bearer error="insufficient_scope", scope="{needed}"'
-                return JSONResponse({"error": why}, 403, {"WWW-Authenticate": challenge})
+                scopes = [*(access.Scope(one) for one in token.scopes), access.Scope.READ]
+                header = self._challenge.header("insufficient_scope", why, scopes)
+                return JSONResponse({"error": why}, 403, header)
             ports = ports.of_tenant((token.claims or {})["tenant"])
         try:
             found = await anyio.to_thread.run_sync(manage.get_status, ports)

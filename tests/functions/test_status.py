@@ -8,14 +8,22 @@ import pytest
 import yaml
 
 from tests.support.cli import Tocsin
+from tests.support.collector import Collector
 from tests.support.functions import FunctionProcess
 from tests.support.mcp import running_server
+from tests.support.waiting import wait_until
 
 READER, WRITER, OTHER = (f"{name}-token-of-the-test-32-bytes!" for name in ("reader", "writer", "other"))
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FunctionProcess]:
+def collector() -> Iterator[Collector]:
+    with Collector() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[FunctionProcess]:
     folder = tmp_path_factory.mktemp("status")
     given: dict[str, dict[str, object]] = {
         READER: {"id": "reader", "scopes": ["alerts:read"]},
@@ -26,8 +34,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FunctionProcess
         {**entry, "sha256": hashlib.sha256(token.encode()).hexdigest()} for token, entry in given.items()
     ]
     (folder / "tokens.yaml").write_text(yaml.safe_dump({"tokens": tokens}), encoding="utf-8")
-    tokens_file = str(folder / "tokens.yaml")
-    with running_server(folder, TOCSIN_MCP_AUTH="tokens", TOCSIN_MCP_TOKENS_FILE=tokens_file) as process:
+    env = {"TOCSIN_MCP_AUTH": "tokens", "TOCSIN_MCP_TOKENS_FILE": str(folder / "tokens.yaml")}
+    with running_server(folder, **env, **collector.environment(OTEL_BSP_SCHEDULE_DELAY="50")) as process:
         yield process
 
 
@@ -53,13 +61,26 @@ def test_nobody_else_does(server: FunctionProcess) -> None:
     refused = ask(server, WRITER)
     assert refused.status_code == 403
     assert "alerts:read" in refused.json()["error"]
-    assert 'error="insufficient_scope"' in refused.headers["www-authenticate"]
+    challenge = refused.headers["www-authenticate"]
+    assert 'error="insufficient_scope"' in challenge
+    assert 'scope="rules:write alerts:read"' in challenge
 
 
 def test_it_takes_get_only_and_knows_its_own_names_only(server: FunctionProcess) -> None:
     assert ask(server, READER, "POST").status_code == 405
     assert ask(server, READER, Host="evil.example").status_code == 421
     assert ask(server, READER, Origin="https://evil.example").status_code == 403
+
+
+def test_each_request_of_the_server_is_a_span_and_its_health_is_none(
+    server: FunctionProcess, collector: Collector
+) -> None:
+    ask(server, READER)
+    wait_until(collector.spans, "a span of the server")
+
+    assert {(span.service, span.name, span.parent) for span in collector.spans()} == {
+        ("mcp_server", "mcp_server", "")
+    }
 
 
 def test_the_command_shows_it_too(filled: Tocsin) -> None:
