@@ -68,9 +68,9 @@ def facts(rows: Iterable[tuple[str, object]]) -> None:
     Console().print(shown)
 
 
-def say(text: str) -> None:
-    """Print one plain sentence."""
-    Console(soft_wrap=True).print(Text(clean(text)))
+def say(text: str, style: str = "") -> None:
+    """Print one plain sentence, in a colour where there are some."""
+    Console(soft_wrap=True).print(Text(clean(text), style=style))
 
 
 def warn(text: str) -> None:

@@ -19,6 +19,7 @@ from shared.cli import (
     monitors,
     operate,
     rules,
+    rules_file,
     self_alerts,
     silences,
     stats,
@@ -40,6 +41,8 @@ app = typer.Typer(
 app.add_typer(monitors.app, name="monitors")
 rules.app.command("backtest")(history.backtest)
 rules.app.command("explain")(history.explain)
+rules.app.command("export")(rules_file.export)
+rules.app.command("apply")(rules_file.apply)
 app.add_typer(rules.app, name="rules")
 app.add_typer(templates.app, name="templates")
 app.add_typer(alerts.app, name="alerts")

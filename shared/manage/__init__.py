@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from shared.manage.alerts import AlertDetail as AlertDetail
     from shared.manage.alerts import get_alert as get_alert
     from shared.manage.alerts import list_alerts as list_alerts
+    from shared.manage.applying import FilePlan as FilePlan
+    from shared.manage.applying import apply_rules as apply_rules
+    from shared.manage.applying import plan_rules as plan_rules
     from shared.manage.backtest import backtest_draft as backtest_draft
     from shared.manage.backtest import backtest_rule as backtest_rule
     from shared.manage.backtest import pace as pace
@@ -40,6 +43,8 @@ if TYPE_CHECKING:
     from shared.manage.describing import FieldSeen as FieldSeen
     from shared.manage.describing import MonitorDescribed as MonitorDescribed
     from shared.manage.describing import describe_monitor as describe_monitor
+    from shared.manage.differing import Difference as Difference
+    from shared.manage.differing import FileChange as FileChange
     from shared.manage.drafts import RuleChanges as RuleChanges
     from shared.manage.drafts import RuleDraft as RuleDraft
     from shared.manage.drafts import changes_of_rule as changes_of_rule
@@ -47,6 +52,7 @@ if TYPE_CHECKING:
     from shared.manage.explain import Explained as Explained
     from shared.manage.explain import SeriesStanding as SeriesStanding
     from shared.manage.explain import explain_rule as explain_rule
+    from shared.manage.exporting import export_rules as export_rules
     from shared.manage.forgetting import ForgottenOne as ForgottenOne
     from shared.manage.forgetting import forget_series as forget_series
     from shared.manage.letters import LetterDetail as LetterDetail
@@ -119,6 +125,7 @@ _HOMES = {
         "withdraw_acknowledgement",
     ),
     "shared.manage.alerts": ("AlertDetail", "get_alert", "list_alerts"),
+    "shared.manage.applying": ("FilePlan", "apply_rules", "plan_rules"),
     "shared.manage.backtest": ("backtest_draft", "backtest_rule", "pace"),
     "shared.manage.channels": ("ChannelItem", "SentTest", "delivery_result", "list_channels", "send_test"),
     "shared.manage.completing": ("ids_beginning",),
@@ -131,8 +138,10 @@ _HOMES = {
     ),
     "shared.manage.describing": ("FieldSeen", "MonitorDescribed", "describe_monitor"),
     "shared.manage.demo": ("Seeded", "seed_demo"),
+    "shared.manage.differing": ("Difference", "FileChange"),
     "shared.manage.drafts": ("RuleChanges", "RuleDraft", "changes_of_rule", "draft_rule"),
     "shared.manage.explain": ("Explained", "SeriesStanding", "explain_rule"),
+    "shared.manage.exporting": ("export_rules",),
     "shared.manage.forgetting": ("ForgottenOne", "forget_series"),
     "shared.manage.letters": (
         "LetterDetail",

@@ -8,7 +8,7 @@ import re
 import secrets
 import unicodedata
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -40,13 +40,25 @@ def checked(model: type[M], values: Mapping[str, Any]) -> M:
         problem = error.errors(include_url=False, include_context=False)[0]
     path = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        names = list(model.model_fields)
+        names = _keys_at(model, problem["loc"][:-1])
+        word = str(problem["loc"][-1])
         raise InvalidInput(
-            path, problem["input"], f"there is no such key; valid are {', '.join(names)}", meant(path, names)
+            path, problem["input"], f"there is no such key; valid are {', '.join(names)}", meant(word, names)
         )
     if problem["type"] == "missing":
         raise InvalidInput(path, None, "it is required")
     raise InvalidInput(path, problem["input"], _lower(problem["msg"]))
+
+
+def _keys_at(model: type[BaseModel], place: Iterable[int | str]) -> list[str]:
+    """The keys of the model that is found by these keys."""
+    for key in place:
+        within = model.model_fields[str(key)].annotation
+        inner = [
+            one for one in (within, *get_args(within)) if isinstance(one, type) and issubclass(one, BaseModel)
+        ]
+        model = inner[0]
+    return list(model.model_fields)
 
 
 def one_line(field: str, text: str) -> str:

@@ -224,7 +224,7 @@ def warnings_of(tx: Tx, ports: Ports, rule: Rule, monitor: Monitor | None) -> tu
     """What may not be as it was meant, one sentence each."""
     found = [channels.warning(ports.channels, rule.channels)]
     if monitor is not None:
-        found += [*_field_warnings(rule, monitor), *doubting.warnings(rule, monitor)]
+        found += [*field_warnings(rule, monitor), *doubting.warnings(rule, monitor)]
     elif rule.selector is not None and not monitors.matching(tx, rule.selector):
         found.append("no monitor matches the selector yet")
     twins = rules.ids_titled(tx, rule.title)
@@ -233,7 +233,8 @@ def warnings_of(tx: Tx, ports: Ports, rule: Rule, monitor: Monitor | None) -> tu
     return tuple(text for text in found if text)
 
 
-def _field_warnings(rule: Rule, monitor: Monitor) -> Sequence[str]:
+def field_warnings(rule: Rule, monitor: Monitor) -> Sequence[str]:
+    """Fields that the monitor is not known to have, one sentence each."""
     if not monitor.fields:
         return []
     unknown = [

@@ -48,9 +48,7 @@ class SilenceItem:
 def silence_alerts(ports: Ports, draft: SilenceDraft, *, by: str, actor: str, now: Millis) -> SilenceItem:
     """Begin a silence, or plan one. Raises InvalidInput, and NotFound for a rule or monitor that does not exist."""
     starts_at, ends_at = span_of(draft, now)
-    reason = checks.fits("reason", checks.one_line("reason", draft.reason) if draft.reason else "", 1000)
-    if not reason:
-        raise InvalidInput("reason", None, "say why, so that others know whether it may be ended")
+    reason = reason_of(draft.reason)
     name = checks.fits("by", checks.one_line("by", by), 200)
 
     def work(tx: Tx) -> SilenceItem:
@@ -72,6 +70,14 @@ def silence_alerts(ports: Ports, draft: SilenceDraft, *, by: str, actor: str, no
         return _items(tx, [row], now)[0]
 
     return ports.store.write(work)
+
+
+def reason_of(text: str) -> str:
+    """Why there is a silence, checked. Raises InvalidInput."""
+    reason = checks.fits("reason", checks.one_line("reason", text) if text else "", 1000)
+    if not reason:
+        raise InvalidInput("reason", None, "say why, so that others know whether it may be ended")
+    return reason
 
 
 def list_silences(
@@ -104,9 +110,12 @@ def end_silence(ports: Ports, wanted: str, *, actor: str, now: Millis) -> Silenc
         row = silences.find(tx, wanted)
         if row.ended_at is None and row.ends_at <= now:
             raise Conflict(f"silence {row.id} is over already")
+        if row.ended_at is not None:  # said twice
+            return _items(tx, [row], now)[0]
         silences.end(tx, row.id, now)
-        audit.record(tx, now, actor, "silence.end", row.id, _facts(row))
-        return _items(tx, [silences.get(tx, row.id)], now)[0]
+        ended = silences.get(tx, row.id)
+        audit.record(tx, now, actor, "silence.end", row.id, _facts(row), _facts(ended))
+        return _items(tx, [ended], now)[0]
 
     return ports.store.write(work)
 
@@ -185,4 +194,5 @@ def _facts(row: SilenceRow) -> dict[str, Any]:
         "ends_at": row.ends_at,
         "reason": row.reason,
         "created_by": row.created_by,
+        "ended_at": row.ended_at,
     }

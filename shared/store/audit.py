@@ -1,7 +1,7 @@
 """Verbs on `audit`: who changed what, when, and what it was before."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 
 from sqlalchemy import select
@@ -13,9 +13,21 @@ from shared.store.managed import Page
 from shared.store.tables import audit
 
 
+class Actor(str):
+    """Who changes something, as text, and by what: the name of a tool, or the words of a command."""
+
+    tool: str
+
+    def __new__(cls, who: str, tool: str = "") -> "Actor":
+        """`who` is `mcp:ann` or `cli:ann`, say."""
+        made = super().__new__(cls, who)
+        made.tool = tool
+        return made
+
+
 @dataclass(frozen=True, slots=True)
 class AuditRow:
-    """One change. `before` and `after` are JSON texts; None where there was or is nothing."""
+    """One change. `before` and `after` are JSON texts; None where there was or is nothing. `tool` may be unknown."""
 
     id: str
     at: Millis
@@ -24,8 +36,10 @@ class AuditRow:
     object: str
     before: str | None
     after: str | None
+    tool: str = ""
 
 
+_IN_LIST = 400
 _COLUMNS = [audit.c[field.name] for field in fields(AuditRow)]
 
 
@@ -33,29 +47,46 @@ def record(
     tx: Tx, at: Millis, actor: str, action: str, about: str, before: object = None, after: object = None
 ) -> None:
     """Write one row in the transaction of the change itself. `about` is the id of what changed."""
-    record_alike(tx, at, actor, action, [about], before, after)
+    record_many(tx, at, actor, action, [(about, before, after)])
 
 
-def record_alike(
-    tx: Tx,
-    at: Millis,
-    actor: str,
-    action: str,
-    about: Iterable[str],
-    before: object = None,
-    after: object = None,
+def record_many(
+    tx: Tx, at: Millis, actor: str, action: str, changes: Iterable[tuple[str, object, object]]
 ) -> None:
-    """The same change of many things: one row for each."""
+    """The same kind of change of many things, each as (id, before, after): one row for each."""
     alike = {
         "at": at,
         "actor": actor[:200],
         "action": action,
-        "before": None if before is None else managed.dump(before),
-        "after": None if after is None else managed.dump(after),
+        "tool": actor.tool[:64] if isinstance(actor, Actor) else "",
     }
-    tx.insert(
-        audit, [{"id": f"audit_{secrets.token_hex(10)}", "object": one[:100], **alike} for one in about]
-    )
+    rows = [
+        {
+            "id": f"audit_{secrets.token_hex(10)}",
+            "object": about[:100],
+            "before": None if before is None else managed.dump(before),
+            "after": None if after is None else managed.dump(after),
+            **alike,
+        }
+        for about, before, after in changes
+    ]
+    tx.insert(audit, rows)
+
+
+def changes_at(tx: Tx, times: Mapping[str, Millis]) -> dict[str, AuditRow]:
+    """Of each object the change that was made at this time; objects without one are left out."""
+    found: dict[str, AuditRow] = {}
+    ids = list(times)
+    for start in range(0, len(ids), _IN_LIST):
+        some = ids[start : start + _IN_LIST]
+        query = select(*_COLUMNS).where(
+            audit.c.tenant == tx.tenant,
+            audit.c.object.in_(some),
+            audit.c.at.in_({times[one] for one in some}),
+        )
+        rows = managed.records(tx, AuditRow, query)
+        found |= {row.object: row for row in rows if times.get(row.object) == row.at}
+    return found
 
 
 def first(tx: Tx, about: str) -> AuditRow | None:

@@ -6,7 +6,7 @@ equal, SQLite doesn't: whatever is looked up by a text is compared once more in 
 
 import difflib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -23,6 +23,7 @@ MAX_PAGE = 500
 COUNTED = 1_000
 """Counting stops here: nobody reads so many rows, and a page must not cost more because a table is long."""
 _NAMES_COMPARED = 5_000
+_IN_LIST = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,51 @@ def restore(tx: Tx, kind: Kind, row_id: str, now: Millis) -> None:
         .where(table.c.tenant == tx.tenant, table.c.id == row_id, table.c.deleted_at.is_not(None))
         .values(deleted_at=None, version=table.c.version + 1, revision=revision, updated_at=now)
     )
+
+
+def put(tx: Tx, kind: Kind, rows: Mapping[str, Mapping[str, Any]], now: Millis) -> dict[str, int]:
+    """Write whole rows by id, new ones and those that are there; what was deleted is back. Returns their versions.
+
+    In bulk and unguarded: hold the revision and read what is there before deciding what to write.
+    """
+    revision, table, ids = revisions.bump(tx), kind.table, list(rows)
+    known: dict[str, tuple[int, int]] = {}
+    for start in range(0, len(ids), _IN_LIST):
+        query = select(table.c.id, table.c.version, table.c.created_at).where(
+            table.c.tenant == tx.tenant, table.c.id.in_(ids[start : start + _IN_LIST])
+        )
+        known |= {row[0]: (row[1], row[2]) for row in tx.conn.execute(query)}
+    stamp = {"revision": revision, "updated_at": now, "deleted_at": None}
+    written = []
+    for row_id, columns in rows.items():
+        version, created_at = known.get(row_id, (0, now))
+        written.append({"id": row_id, **columns, **stamp, "version": version + 1, "created_at": created_at})
+    tx.upsert(table, written)
+    return {row["id"]: row["version"] for row in written}
+
+
+def remove(tx: Tx, kind: Kind, ids: Sequence[str], now: Millis) -> None:
+    """Mark rows as deleted, in bulk and unguarded, as `put`."""
+    revision, table = revisions.bump(tx), kind.table
+    gone = {"deleted_at": now, "updated_at": now, "revision": revision, "version": table.c.version + 1}
+    for start in range(0, len(ids), _IN_LIST):
+        some = table.c.id.in_(ids[start : start + _IN_LIST])
+        tx.conn.execute(
+            update(table).where(table.c.tenant == tx.tenant, some, table.c.deleted_at.is_(None)).values(gone)
+        )
+
+
+def deleted_ones(tx: Tx, kind: Kind, ids: Sequence[str]) -> set[str]:
+    """Those of the ids that are of deleted rows."""
+    found: set[str] = set()
+    for start in range(0, len(ids), _IN_LIST):
+        query = select(kind.table.c.id).where(
+            kind.table.c.tenant == tx.tenant,
+            kind.table.c.id.in_(ids[start : start + _IN_LIST]),
+            kind.table.c.deleted_at.is_not(None),
+        )
+        found.update(tx.conn.execute(query).scalars())
+    return found
 
 
 def by_id_or_name(tx: Tx, kind: Kind, wanted: str) -> Row[Any]:

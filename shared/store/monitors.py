@@ -1,7 +1,7 @@
 """Verbs on `monitors`: where points are. A monitor that is deleted stays as a row, so that readers notice."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import func, select
@@ -65,6 +65,18 @@ def update(tx: Tx, monitor: Monitor, expected: int, now: Millis) -> Monitor:
 def delete(tx: Tx, monitor_id: str, expected: int, now: Millis) -> None:
     """Mark the monitor as deleted if it still has version `expected`. Raises Conflict or NotFound."""
     managed.change(tx, KIND, monitor_id, {"deleted_at": now}, expected, now)
+
+
+def every(tx: Tx) -> list[Monitor]:
+    """Every monitor, in the order of their creation."""
+    query = select(monitors).where(monitors.c.tenant == tx.tenant, monitors.c.deleted_at.is_(None))
+    return [_monitor(row) for row in tx.conn.execute(query.order_by(monitors.c.created_at, monitors.c.id))]
+
+
+def put(tx: Tx, given: Collection[Monitor], now: Millis) -> list[Monitor]:
+    """Write whole monitors, new ones and those that are there, and return them as stored. See `managed.put`."""
+    versions = managed.put(tx, KIND, {one.id: _columns(one) for one in given}, now)
+    return [one.model_copy(update={"version": versions[one.id], "updated_at": now}) for one in given]
 
 
 def names(tx: Tx, ids: Sequence[str]) -> dict[str, str]:

@@ -78,6 +78,18 @@ def delete(tx: Tx, rule_id: str, expected: int, now: Millis) -> None:
     managed.change(tx, KIND, rule_id, {"deleted_at": now}, expected, now)
 
 
+def every(tx: Tx) -> list[Rule]:
+    """Every rule, in the order of their creation."""
+    query = select(rules).where(rules.c.tenant == tx.tenant, rules.c.deleted_at.is_(None))
+    return [_rule(row) for row in tx.conn.execute(query.order_by(rules.c.created_at, rules.c.id))]
+
+
+def put(tx: Tx, given: Collection[Rule], now: Millis) -> list[Rule]:
+    """Write whole rules, new ones and those that are there, and return them as stored. See `managed.put`."""
+    versions = managed.put(tx, KIND, {rule.id: _columns(rule) for rule in given}, now)
+    return [rule.model_copy(update={"version": versions[rule.id], "updated_at": now}) for rule in given]
+
+
 def titles_on(tx: Tx, monitor_id: str) -> list[str]:
     """The titles of the rules on one monitor."""
     query = select(rules.c.title).where(

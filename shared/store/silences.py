@@ -1,6 +1,6 @@
 """Verbs on `silences`: when nobody wants to be told about what. The rows only; who is matched is decided elsewhere."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 
 from sqlalchemy import select, update
@@ -40,6 +40,7 @@ class FiringRow:
     monitor_labels: str | None
 
 
+_IN_LIST = 400
 _COLUMNS = [silences.c[field.name] for field in fields(SilenceRow)]
 
 
@@ -107,6 +108,23 @@ def end(tx: Tx, silence_id: str, now: Millis) -> None:
     )
     if done.rowcount != 1:
         raise Conflict(f"silence {silence.id} was ended already")
+
+
+def some(tx: Tx, ids: Sequence[str]) -> list[SilenceRow]:
+    """The silences with these ids, over or not; those that are not there are left out."""
+    found: list[SilenceRow] = []
+    for start in range(0, len(ids), _IN_LIST):
+        query = select(*_COLUMNS).where(
+            silences.c.tenant == tx.tenant, silences.c.id.in_(ids[start : start + _IN_LIST])
+        )
+        found += managed.records(tx, SilenceRow, query)
+    return found
+
+
+def put(tx: Tx, rows: Iterable[SilenceRow]) -> None:
+    """Write whole silences, new ones and those that are there."""
+    revision = revisions.bump(tx)
+    tx.upsert(silences, [{**asdict(row), "revision": revision} for row in rows])
 
 
 def titles(tx: Tx, rule_ids: Iterable[str]) -> dict[str, str]:

@@ -101,7 +101,11 @@ def test_times_are_those_of_the_first_acknowledgement_and_of_the_end(wiring: Wir
 
     def acknowledge(minutes: int) -> None:
         at = NOW - DAY + minutes * MINUTE
-        store.write(lambda tx: audit.record_alike(tx, at, "ann", "alert.acknowledge", ["alert_0", "alert_1"]))
+        store.write(
+            lambda tx: audit.record_many(
+                tx, at, "ann", "alert.acknowledge", [(one, None, None) for one in ("alert_0", "alert_1")]
+            )
+        )
 
     acknowledge(5)
     acknowledge(1)
