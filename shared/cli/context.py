@@ -6,9 +6,10 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
+import typer.main
 
 from shared.errors import InvalidInput
 from shared.settings import Settings, settings
@@ -32,8 +33,13 @@ def opened() -> Iterator[Wiring]:
 
 
 def actor() -> str:
-    """Who is written into the audit."""
-    return f"cli:{person()}"
+    """Who is written into the audit, with the command that is running."""
+    from shared.store.audit import Actor  # a command that changes nothing must not wait for SQL
+
+    # Typer brings a click of its own, and this is the one part of it that has no public name.
+    running = cast("Any", typer.main).get_current_context(silent=True)
+    words = running.command_path.split()[1:] if running is not None else ()
+    return Actor(f"cli:{person()}", " ".join(words))
 
 
 def person() -> str:

@@ -37,6 +37,7 @@ from pydantic import AnyUrl, ValidationError
 from shared.conversation import prompts, refusals, resources, tooling
 from shared.conversation.access import Scope
 from shared.conversation.tooling import Call, Ports, Spec
+from shared.store.audit import Actor
 
 log = logging.getLogger("tocsin.mcp")
 NAME = "tocsin"
@@ -199,14 +200,14 @@ class Conversation(MCPServer[Any]):
             return f"{name} needs the scope {spec.scope.value}, which this token doesn't have; ask whoever gave it."
         return refusals.unplain(arguments)
 
-    def _call(self) -> Call:
-        """Who asks, from the token of this request. Runs in the tool's own thread."""
+    def _call(self, tool: str = "") -> Call:
+        """Who asks, from the token of this request, and by which tool. Runs in the tool's own thread."""
         token = get_access_token()
         if token is None:
-            return Call(self._ports, EVERYBODY, "mcp", self._ports.clock())
+            return Call(self._ports, EVERYBODY, Actor("mcp", tool), self._ports.clock())
         claims = token.claims or {}
         ports = self._ports.of_tenant(claims["tenant"])
-        return Call(ports, claims["name"], f"mcp:{token.subject}", ports.clock())
+        return Call(ports, claims["name"], Actor(f"mcp:{token.subject}", tool), ports.clock())
 
 
 def _scopes() -> Sequence[Scope]:

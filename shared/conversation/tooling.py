@@ -106,8 +106,8 @@ def declared() -> Sequence[Spec]:
     return found
 
 
-def made(spec: Spec, call_of: Callable[[], Call]) -> Tool:
-    """The SDK's tool. `call_of` says who asks; it is called in the thread that runs the tool."""
+def made(spec: Spec, call_of: Callable[[str], Call]) -> Tool:
+    """The SDK's tool. `call_of(tool)` says who asks; it is called in the thread that runs the tool."""
 
     def run(**arguments: Any) -> CallToolResult:
         # Once more: objects that came as JSON texts have been read only now.
@@ -117,7 +117,7 @@ def made(spec: Spec, call_of: Callable[[], Call]) -> Tool:
         if why := refusals.unplain(plain):
             raise ToolError(why)
         try:
-            return result(spec.fn(call_of(), **arguments))
+            return result(spec.fn(call_of(spec.name), **arguments))
         except TocsinError as error:
             raise ToolError(refusals.of_error(error, spec.name)) from error
 

@@ -112,8 +112,7 @@ def withdraw_acknowledgement(ports: Ports, wanted: str, *, actor: str, now: Mill
         alert = listing.alert(tx, wanted)
         if alert.acked_at is None:
             raise InvalidInput("alert", alert.id, "it is not acknowledged")
-        before = {"by": alert.acked_by, "note": alert.ack_note, "until": alert.acked_until}
-        audit.record(tx, now, actor, "alert.withdraw_acknowledgement", alert.id, before)
+        audit.record(tx, now, actor, "alert.withdraw_acknowledgement", alert.id, _ack_of(alert))
         return acks.withdraw(tx, alert, now)
 
     return ports.store.write(work)
@@ -132,8 +131,16 @@ def _write(tx: Tx, ports: Ports, held: Sequence[AlertRow], ack: _Ack) -> list[st
     told = telling.acknowledged(tx, ports, held, ack.words, ack.now)
     acks.acknowledge(tx, held, ack.by, ack.note, ack.until, ack.now)
     after = {"by": ack.by, "note": ack.note, "until": ack.until}
-    audit.record_alike(tx, ack.now, ack.actor, "alert.acknowledge", [one.id for one in held], None, after)
+    changes = [(one.id, _ack_of(one), after) for one in held]
+    audit.record_many(tx, ack.now, ack.actor, "alert.acknowledge", changes)
     return told
+
+
+def _ack_of(alert: AlertRow) -> dict[str, object] | None:
+    """The acknowledgement that an alert has, as the audit shows it."""
+    if alert.acked_at is None:
+        return None
+    return {"by": alert.acked_by, "note": alert.ack_note, "until": alert.acked_until}
 
 
 def _about(tx: Tx, notification_id: str) -> Acknowledgeable:

@@ -124,7 +124,10 @@ def retry_deliveries(
             raise Conflict(f"delivery {next(iter(left))} can't be tried again: {next(iter(left.values()))}")
         again = [row for row in rows.values() if row.id not in left]
         retries.reopen(tx, again)
-        audit.record_alike(tx, now, actor, "delivery.retry", [row.id for row in again])
+        changes = [
+            (row.id, {"state": row.state, "reason": row.reason}, {"state": "pending"}) for row in again
+        ]
+        audit.record_many(tx, now, actor, "delivery.retry", changes)
         return Retried(tuple(again), left)
 
     done = ports.store.write(work)

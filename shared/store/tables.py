@@ -402,6 +402,7 @@ audit = _table(
     _text("object", 100),
     Column("before", _LONG, nullable=True),
     Column("after", _LONG, nullable=True),
+    _text("tool", 64),
     Index("audit_at", "tenant", "at"),
     Index("audit_object", "tenant", "object"),
 )

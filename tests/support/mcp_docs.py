@@ -22,7 +22,7 @@ BEGIN, END = "<!-- tools: written by tests/support/mcp_docs.py -->", "<!-- end o
 def tools() -> Sequence[tuple[Spec, Tool]]:
     """Every tool as it is declared and as it is made."""
 
-    def nobody() -> Call:
+    def nobody(_tool: str) -> Call:
         raise AssertionError("a tool is only looked at here")
 
     return [(spec, tooling.made(spec, nobody)) for spec in tooling.declared()]
@@ -89,7 +89,8 @@ def _resources() -> Sequence[str]:
         "",
         "| address | what it is |",
         "| --- | --- |",
-        *(f"| `{one.uri}` | {one.description} |" for one in (*resources.THINGS, *resources.DOCUMENTS)),
+        *(f"| `{thing.uri}` | {thing.description} |" for thing in resources.THINGS),
+        *(f"| `{document.uri}` | {document.description} |" for document in resources.DOCUMENTS),
     ]
 
 
@@ -105,8 +106,8 @@ def _prompts() -> Sequence[str]:
     return [
         "## Prompts",
         "",
-        "Tasks that people start by name, in Claude Code as `/mcp__tocsin__triage`. They say which tools to call in which "
-        "order; no text of an alert is part of them.",
+        "Tasks that people start by name, in Claude Code as `/mcp__tocsin__triage`. They say which tools to call in "
+        "which order; no text of an alert is part of them.",
         "",
         "| prompt | what it is for | arguments | scope |",
         "| --- | --- | --- | --- |",
