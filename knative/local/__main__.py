@@ -32,6 +32,8 @@ def welcome(stack: Stack, terminal: Terminal) -> None:
     if skipped:
         counted = ", ".join(f"{kind} ({count})" if count > 1 else kind for kind, count in skipped.items())
         terminal.say(f"Not needed on one machine: {counted}")
+    if stack.overlay.absent:
+        terminal.say(f"Can't run on one machine: {'; '.join(stack.overlay.absent)}")
     rows = [(service.name, stack.service_url(service.name)) for service in stack.overlay.services]
     rows.append(("State, logs", from_here(stack.state)))
     extras = {"demo-site": ("Demo site", stack.demo_site_url), "inbox": ("Inbox", stack.inbox_url)}

@@ -127,7 +127,9 @@ def environment(
 
     owner = f"{type(workload).__name__} {workload.name}"
     found = necessities(caller)
-    found |= declared(workload.container, owner, lookup_in(overlay, workload.namespace), expand)
+    given = declared(workload.container, owner, lookup_in(overlay, workload.namespace), expand)
+    found |= given
+    found |= {name: expand(value) for name, value in overlay.stand_ins.items() if name in given}
     found |= passed(caller, passes, workload.name)
     found |= {name: expand(value) for name, value in overrides.items()}
     binding = bound(overlay, workload)

@@ -23,7 +23,8 @@ Lookup = Callable[[Source], dict[str, str] | None]
 def decoded(fields: Fields, key: str, value: str) -> str:
     """The text of a Secret's base64 `data` entry; ManifestError when it is not base64 of UTF-8 text."""
     try:
-        return base64.b64decode(value, validate=True).decode("utf-8")
+        # Kustomize breaks long values into lines.
+        return base64.b64decode("".join(value.split()), validate=True).decode("utf-8")
     except (binascii.Error, UnicodeDecodeError) as error:
         raise fields.refuse("data", f"base64 of UTF-8 text (key {key})") from error
 

@@ -42,13 +42,32 @@ MEANINGLESS_KINDS = frozenset(
         "ServiceAccount",
     }
 )
+ABSENT_KINDS = frozenset(
+    {
+        ("apps/v1", "DaemonSet"),
+        ("apps/v1", "Deployment"),
+        ("apps/v1", "StatefulSet"),
+        ("autoscaling/v2", "HorizontalPodAutoscaler"),
+        ("batch/v1", "CronJob"),
+        ("v1", "PersistentVolumeClaim"),
+        ("v1", "Service"),
+    }
+)
+"""What one machine lacks when it can't run it: it is named, with what stands in for it."""
+STAND_IN = "tocsin.dev/stand-in"
+"""Annotation of such an object: KEY=VALUE, one a line, which functions get in its place where they take KEY at all."""
+OWN_CLASS = "MTChannelBasedBroker"
+OTHER_CLASSES = frozenset({"Kafka", "KafkaNamespaced", "RabbitMQBroker"})
 BROKER_CLASS = "eventing.knative.dev/broker.class"
 ASYNC_HANDLER = "messaging.knative.dev/async-handler"
 
 
 @dataclass
 class Overlay:
-    """Everything that an overlay asks for. Configuration is keyed by (namespace, name)."""
+    """Everything that an overlay asks for. Configuration is keyed by (namespace, name).
+
+    `absent` says what of it can't run on one machine and what does instead; `stand_ins` are variables for that.
+    """
 
     config_maps: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
     secrets: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
@@ -59,6 +78,8 @@ class Overlay:
     pings: list[PingSource] = field(default_factory=list)
     bindings: list[SinkBinding] = field(default_factory=list)
     meaningless: list[str] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
+    stand_ins: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -80,6 +101,9 @@ def read_overlay(manifests: Iterable[Manifest]) -> Overlay:
         kind, version = fields.text("kind"), fields.text("apiVersion")
         if kind in MEANINGLESS_KINDS:
             overlay.meaningless.append(f"{kind} {manifest.name}")
+            continue
+        if (version, kind) in ABSENT_KINDS:
+            _read_absent(overlay, kind, manifest)
             continue
         if (version, kind) not in _READERS:
             known = sorted(f"{v} {k}" for v, k in _READERS)
@@ -136,12 +160,26 @@ def _read_job(overlay: Overlay, named: Named, fields: Fields) -> None:
     overlay.jobs.append(read_job(named.namespace, named.name, named.labels, fields))
 
 
+def _read_absent(overlay: Overlay, kind: str, manifest: Manifest) -> None:
+    named = _metadata(Fields(manifest.body, manifest.file).below("metadata"))
+    instead = [line.strip() for line in named.annotations.get(STAND_IN, "").splitlines() if line.strip()]
+    for line in instead:
+        name, sign, value = line.partition("=")
+        if not sign or not name:
+            raise ManifestError(manifest.file, f"metadata.annotations.{STAND_IN}", line, "KEY=VALUE")
+        overlay.stand_ins[name] = value
+    if kind == "Service":  # an address, whose pods are named already
+        return
+    overlay.absent.append(f"{kind} {named.name}" + (f" (instead: {', '.join(instead)})" if instead else ""))
+
+
 def _read_broker(overlay: Overlay, named: Named, fields: Fields) -> None:
-    found = named.annotations.get(BROKER_CLASS, "MTChannelBasedBroker")
-    if found != "MTChannelBasedBroker":
-        raise ManifestError(
-            fields.file, f"metadata.annotations.{BROKER_CLASS}", found, "MTChannelBasedBroker"
-        )
+    found = named.annotations.get(BROKER_CLASS, OWN_CLASS)
+    if found in OTHER_CLASSES:
+        overlay.absent.append(f"Broker {named.name} of class {found} (instead: one in memory)")
+    elif found != OWN_CLASS:
+        known = ", ".join([OWN_CLASS, *sorted(OTHER_CLASSES)])
+        raise ManifestError(fields.file, f"metadata.annotations.{BROKER_CLASS}", found, known)
     spec = fields.below("spec")
     delivery = (
         read_delivery(spec.below("delivery"), named.namespace) if spec.has("delivery") else INSTALL_DEFAULT
@@ -188,6 +226,8 @@ def _read_binding(overlay: Overlay, named: Named, fields: Fields) -> None:
     subject = spec.below("subject")
     pairs = {("serving.knative.dev/v1", "Service"): "Service", ("batch/v1", "Job"): "Job"}
     version, kind = subject.text("apiVersion"), subject.text("kind")
+    if (version, kind) in ABSENT_KINDS:
+        return
     if (version, kind) not in pairs:
         raise subject.refuse("kind", "serving.knative.dev/v1 Service or batch/v1 Job")
     selector = subject.below("selector")

@@ -19,9 +19,9 @@ from typing import Any, TypeVar
 from knative.local.errors import LocalError
 from knative.local.faults import Faults
 from knative.local.journal import Journal
-from knative.local.manifests import load_overlay
 from knative.local.options import Options
 from knative.local.overlay import Overlay, read_overlay
+from knative.local.rendering import objects_of
 from knative.local.running import Running
 from knative.local.troubles import Troubles
 
@@ -69,7 +69,7 @@ class Stack:
         chosen = options or Options()
         self.options = replace(chosen, env={**chosen.env, **(env_overrides or {})})
         self.journal = journal or Journal()
-        self.overlay: Overlay = read_overlay(load_overlay(find_overlay(overlay, self.root), self.root))
+        self.overlay: Overlay = read_overlay(objects_of(find_overlay(overlay, self.root), self.root))
         self._running: Running | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None

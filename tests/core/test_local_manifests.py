@@ -113,8 +113,8 @@ def test_a_kustomization_that_cannot_be_honoured_is_one_error_naming_the_field(
 @pytest.mark.parametrize(
     ("manifest", "field"),
     [
-        (thing("apps/v1", "Deployment", "d", {}), "kind"),
-        (thing("v1", "Service", "s", {}), "kind"),
+        (thing("v1", "Pod", "p", {}), "kind"),
+        (thing("apps/v1beta1", "Deployment", "d", {}), "kind"),
         (trigger(filters=[{"exact": {"type": "x"}}]), "spec.filters"),
         (trigger(filter={"attributes": {"type": 3}}), "spec.filter.attributes.type"),
         (trigger(delivery={"backoffDelay": "2s"}), "spec.delivery.backoffDelay"),
@@ -126,7 +126,7 @@ def test_a_kustomization_that_cannot_be_honoured_is_one_error_naming_the_field(
             "spec.subscriber.ref.kind",
         ),
         (
-            thing(EVENTING, "Broker", "k", {}, annotations={"eventing.knative.dev/broker.class": "Kafka"}),
+            thing(EVENTING, "Broker", "k", {}, annotations={"eventing.knative.dev/broker.class": "Kafak"}),
             "metadata.annotations.eventing.knative.dev/broker.class",
         ),
         (service("s", lifecycle={}), "spec.template.spec.containers[0].lifecycle"),
