@@ -93,7 +93,11 @@ def _opened(function: str) -> Recorder | None:
         missing = error.name or "a package"
         log.warning("%s is set, but %s is not installed: install tocsin[otel]", ENDPOINTS[0], missing)
         return None
-    return otel.start(function, os.environ)
+    try:
+        return otel.start(function, os.environ)
+    except ValueError as error:  # a variable of OpenTelemetry's; people are told of alerts without it
+        log.warning("no traces and no metrics are sent: %s", error)
+        return None
 
 
 def recording() -> bool:

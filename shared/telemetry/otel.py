@@ -31,6 +31,7 @@ from shared.telemetry.names import METRICS, PREFIX, Metric
 FLUSH_SECONDS = 2.0
 """How long the end of a process may wait until what was recorded last is sent."""
 SCOPE = "tocsin"
+PROTOCOL = "http/protobuf"
 
 _KINDS = {kind.name.lower(): kind for kind in trace.SpanKind}
 _CONTEXT = TraceContextTextMapPropagator()
@@ -41,8 +42,13 @@ Values = Mapping[str, Any]
 
 
 def start(function: str, environ: Mapping[str, str]) -> "Recorder":
-    """Start recording as the service `function`, and flush when the process ends."""
+    """Start recording as the service `function`, and flush when the process ends.
+
+    Raises ValueError for a variable that OpenTelemetry can't use.
+    """
     _quiet()
+    if environ.get("OTEL_EXPORTER_OTLP_PROTOCOL", PROTOCOL) != PROTOCOL:
+        log.warning("OTEL_EXPORTER_OTLP_PROTOCOL is ignored: functions speak %s only", PROTOCOL)
     resource = resource_of(function, environ)
     tracers = TracerProvider(resource=resource, shutdown_on_exit=False)
     readers: list[PeriodicExportingMetricReader] = []

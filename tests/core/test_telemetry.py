@@ -100,6 +100,26 @@ def test_without_the_package_there_is_one_sentence_and_work_goes_on(
     ]
 
 
+def test_a_variable_that_cannot_be_used_is_one_sentence_and_work_goes_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    theirs = logging.getLogger("opentelemetry")
+    monkeypatch.setattr(theirs, "handlers", [])
+    monkeypatch.setattr(theirs, "propagate", True)
+    monkeypatch.setattr(telemetry, "_begun", type(telemetry._begun)())
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "none")
+    monkeypatch.setenv("OTEL_METRIC_EXPORT_INTERVAL", "0")
+
+    telemetry.begin("evaluate")
+
+    assert not telemetry.recording()
+    ignored, off = [record.getMessage() for record in caplog.records]
+    assert ignored == "OTEL_EXPORTER_OTLP_PROTOCOL is ignored: functions speak http/protobuf only"
+    assert off.startswith("no traces and no metrics are sent: interval value 0")
+
+
 def test_without_recording_everything_does_nothing() -> None:
     with telemetry.span("tick", slot=1) as span:
         span.set(rules=2)

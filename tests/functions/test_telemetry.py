@@ -211,6 +211,11 @@ def test_a_collector_in_trouble_slows_nothing_is_told_of_once_and_its_login_stay
         ended_in = time.monotonic() - started
         output = evaluate.stdout + evaluate.stderr
         lost = [line["message"] for line in evaluate.logs if "are lost" in line["message"]]
+    with scene.function("notify_slack", OTEL_EXPORTER_OTLP_ENDPOINT=address, **quick) as notify:
+        assert post(notify, scene.event()) == 204
+        output += notify.stdout + notify.stderr
+        notify.kill()
+    assert len(scene.vendor.requests) == 1
     held.set()
 
     assert not evaluate.running
