@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from shared.model import Millis, Monitor, Selector
 from shared.store import managed
@@ -108,11 +108,6 @@ def matching(tx: Tx, selector: Selector) -> list[str]:
         for row in tx.conn.execute(query)
         if selector.kind in ("", row.kind) and selector.labels.items() <= json.loads(row.labels).items()
     ]
-
-
-def count(tx: Tx) -> int:
-    """How many rows there ever were, deleted ones included."""
-    return tx.conn.execute(select(func.count()).where(monitors.c.tenant == tx.tenant)).scalar_one()
 
 
 def _columns(monitor: Monitor) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from shared.model import Millis, Rule, Selector, Severity
 from shared.store import managed
@@ -110,11 +110,6 @@ def ids_titled(tx: Tx, title: str) -> list[str]:
         rules.c.tenant == tx.tenant, rules.c.title == title, rules.c.deleted_at.is_(None)
     )
     return [row.id for row in tx.conn.execute(query) if row.title == title]
-
-
-def count(tx: Tx) -> int:
-    """How many rows there ever were, deleted ones included."""
-    return tx.conn.execute(select(func.count()).where(rules.c.tenant == tx.tenant)).scalar_one()
 
 
 def _columns(rule: Rule) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from shared import retention
+from shared import manage, retention
 from shared.errors import ClocksDiffer, Unfinished
 from shared.settings import KEPT, Settings
 from shared.store import tables
@@ -219,3 +219,17 @@ def test_a_rule_that_was_made_with_a_key_is_remembered_as_long_as_it_is_there(
     assert store.read(lambda tx: tx.conn.execute(select(tables.audit.c.object)).scalars().all()) == [
         "rule_here"
     ]
+
+
+def test_the_demo_does_not_come_back_when_its_deleted_rules_are_gone(
+    ports: Wiring, store: Store, now: int
+) -> None:
+    seeded = manage.seed_demo(ports, actor="ann", now=now)
+    long_ago = {"deleted_at": now - 200 * DAY}
+    store.write(lambda tx: tx.conn.execute(update(tables.rules).values(long_ago)))
+    store.write(lambda tx: tx.conn.execute(update(tables.monitors).values(long_ago)))
+
+    gone = report_rows(ports, now)
+
+    assert (gone["rules"], gone["monitors"]) == (len(seeded.rules), len(seeded.monitors))
+    assert manage.seed_demo(ports, if_empty=True, actor="ann", now=now) == manage.Seeded()
