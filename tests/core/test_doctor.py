@@ -1,12 +1,15 @@
 """What the doctor says of what was gathered: every trouble has a verdict and a fix."""
 
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
+import typer.main
 
+from shared.cli import app
 from shared.errors import Unavailable
 from shared.manage.doctor import Finding, Gathered, Verdict, examine
 from shared.manage.doctor.facts import (
@@ -24,7 +27,10 @@ from shared.manage.doctor.facts import (
 )
 from shared.manage.doctor.gather import unknown
 from shared.manage.doctor.probes import side_by_side
+from shared.manage.doctor.work import RUNBOOK
+from shared.settings import Settings
 from shared.store.server import LastTick, Server
+from tests.support import docs
 
 NOW = 1_700_000_000_000
 TICK = LastTick(NOW - 20_000, 30_000, 900, 0, 0, "")
@@ -220,6 +226,30 @@ def test_every_trouble_is_named_with_what_to_do(
     assert said in found.said
     assert fix in found.fix
     assert bool(found.fix) == (verdict in ("warn", "fail"))
+
+
+def test_the_documentation_lists_every_check_in_its_order() -> None:
+    table = docs.rows(docs.section("docs/operations.md", "Doctor"))
+
+    shown = [cells[0].replace("*source*", "default") for cells in table]
+    assert shown == [one.check for one in examine(WELL)]
+
+
+def test_every_page_command_and_setting_that_a_fix_names_exists() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in (docs.ROOT / "shared/manage/doctor").glob("*.py")]
+    text = "\n".join([*texts, f"{RUNBOOK}#"]).replace("{RUNBOOK}", RUNBOOK)
+    commands = typer.main.get_command(app)
+
+    for page, anchor in re.findall(r"(docs/[a-z]+\.md)(?:#([a-z-]+))?", text):
+        assert (docs.ROOT / page).exists()
+        assert not anchor or anchor in docs.anchors(docs.ROOT / page), f"{page}#{anchor}"
+    for words in re.findall(r"`tocsin ([a-z -]+)`", text):
+        found: Any = commands
+        for word in words.split():
+            assert word in getattr(found, "commands", {}), f"tocsin {words}"
+            found = found.commands[word]
+    for name in re.findall(r"\bTOCSIN_[A-Z_]*[A-Z]\b", text):
+        assert name.removeprefix("TOCSIN_").lower() in Settings.model_fields or name == "TOCSIN_SECRET", name
 
 
 def test_sqlite_in_a_cluster_is_a_failure_because_pods_share_no_file() -> None:
