@@ -50,16 +50,16 @@ def changes(
     before: Mapping[str, Thing], after: Mapping[str, Thing], removed: Mapping[str, Thing], names: Naming
 ) -> list[FileChange]:
     """What is different, by id: things of `after` that are not in `before` are new."""
-    found = []
-    for key in _in_order(after):
+    found: list[FileChange] = []
+    for key in after:
         old, new = before.get(key), after[key]
         # What is added is shown by its name, as the file has it whole.
         how: Literal["added", "changed"] = "added" if old is None else "changed"
         fields = () if old is None else _differences(_flat(old, names), _flat(new, names))
         found.append(FileChange(kind_of(new), how, _name(new if old is None else old), fields, key))
-    for key in _in_order(removed):
-        found.append(FileChange(kind_of(removed[key]), "removed", _name(removed[key]), (), key))
-    return found
+    for key, gone in removed.items():
+        found.append(FileChange(kind_of(gone), "removed", _name(gone), (), key))
+    return sorted(found, key=lambda one: (one.how == "removed", _RANKS[one.kind], one.name))
 
 
 def kind_of(one: Thing) -> Kind:
@@ -74,10 +74,6 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Differ
         for path in paths
         if managed.dump([old.get(path)]) != managed.dump([new.get(path)])
     )
-
-
-def _in_order(things: Mapping[str, Thing]) -> list[str]:
-    return sorted(things, key=lambda key: (_RANKS[kind_of(things[key])], _name(things[key])))
 
 
 def _name(one: Thing) -> str:

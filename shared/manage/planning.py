@@ -4,7 +4,7 @@ Nothing is written here. What is wrong with an entry is collected, so that peopl
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from shared import conditions
@@ -43,6 +43,8 @@ class Wanted:
     paths: dict[str, str] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
     problems: list[InvalidInput] = field(default_factory=list)
+    broken: dict[str, dict[str, str]] = field(default_factory=lambda: {"monitor": {}, "rule": {}})
+    """The names of entries that have a problem, by id or path: whoever refers to one has none of his own."""
 
     def attempt(self, path: str, make: Callable[[], T]) -> T | None:
         """What is made; None when it can't be, and that is a problem of this path."""
@@ -111,10 +113,10 @@ def wanted_of(
     titled = Names.of("rule", {one.id: one.title for one in known.rules.values()})
     for one in document.monitors:
         _monitor(found, one, named)
-    monitor_names = _there(named, {one.id: one.name for one in found.monitors.values()}, prune)
+    monitor_names = _there(named, {one.id: one.name for one in found.monitors.values()}, found, prune)
     for rule in document.rules:
         _rule(found, rule, known, titled, monitor_names, book)
-    rule_names = _there(titled, {one.id: one.title for one in found.rules.values()}, prune)
+    rule_names = _there(titled, {one.id: one.title for one in found.rules.values()}, found, prune)
     for silence in document.silences:
         _silence(found, silence, known, rule_names, monitor_names, now)
     _unlike(found, "name", named, monitor_names)
@@ -122,8 +124,9 @@ def wanted_of(
     return found
 
 
-def _there(stored: Names, wanted: Mapping[str, str], prune: bool) -> Names:
-    return Names.of(stored.kind, {**({} if prune else stored.titles), **wanted}, prune)
+def _there(stored: Names, wanted: Mapping[str, str], found: Wanted, prune: bool) -> Names:
+    kept = {} if prune else stored.titles
+    return Names.of(stored.kind, {**kept, **found.broken[stored.kind], **wanted}, prune)
 
 
 def same(one: Monitor | Rule, other: Monitor | Rule) -> bool:
@@ -148,7 +151,9 @@ def _monitor(found: Wanted, one: Placed[MonitorEntry], stored: Names) -> None:
         return monitor_drafts.draft(**given, monitor_id=key)
 
     made = found.attempt(one.path, make)
-    if made is not None and found.place(one.path, made.id, entry.version):
+    if made is None:
+        found.broken["monitor"][entry.id or one.path] = entry.name
+    elif found.place(one.path, made.id, entry.version):
         found.monitors[made.id] = made
 
 
@@ -186,7 +191,9 @@ def _rule(
         return draft.rule(condition, severity, names, monitor_id)
 
     made = found.attempt(one.path, make)
-    if made is not None and found.place(one.path, made.id, entry.version):
+    if made is None:
+        found.broken["rule"][entry.id or one.path] = entry.title
+    elif found.place(one.path, made.id, entry.version):
         found.rules[made.id] = made
 
 
@@ -207,7 +214,7 @@ def _silence(
         before = known.silences.get(entry.id or "")
         row = _row(entry, before, _matcher(entry, before, rule_names, monitor_names), now)
         alike = () if entry.id else [each for each in known.silences.values() if _alike(each, row, entry)]
-        return replace(row, id=alike[0].id, starts_at=alike[0].starts_at) if alike else row
+        return alike[0] if alike else row
 
     made = found.attempt(one.path, make)
     if made is not None and found.place(one.path, made.id, None):

@@ -76,13 +76,18 @@ _Loader.add_constructor(_TAG + "float", _number)
 
 
 def _texts(dumper: Any, text: str) -> yaml.ScalarNode:
-    block = "\n" in text and not text.endswith("\n") and not text[0].isspace()
-    return dumper.represent_scalar(_TAG + "str", text, style="|" if block else '"' if "\n" in text else None)  # type: ignore[no-any-return]
+    # A block can't say every character, and ends where its last line does.
+    lines = text.split("\n")
+    block = len(lines) > 1 and lines[-1] != "" and not text[0].isspace() and all(map(str.isprintable, lines))
+    style = "|" if block else '"' if len(lines) > 1 else None
+    made: yaml.ScalarNode = dumper.represent_scalar(_TAG + "str", text, style=style)
+    return made
 
 
 def _lists(dumper: Any, items: list[Any]) -> yaml.SequenceNode:
     short = all(not isinstance(one, list | dict) for one in items)
-    return dumper.represent_sequence(_TAG + "seq", items, flow_style=short)  # type: ignore[no-any-return]
+    made: yaml.SequenceNode = dumper.represent_sequence(_TAG + "seq", items, flow_style=short)
+    return made
 
 
 _Dumper.add_representer(str, _texts)
