@@ -142,7 +142,11 @@ def alerts_page(
         if wanted:
             query = query.where(column == wanted)
     if severity is not None:
-        query = query.where(alerts.c.severity >= int(severity))
+        # Nothing is worse than the worst, and a single value comes out of the index in the right order.
+        worst = severity is max(Severity)
+        query = query.where(
+            alerts.c.severity == int(severity) if worst else alerts.c.severity >= int(severity)
+        )
     if acknowledged is not None:
         query = query.where(alerts.c.acked_at.is_not(None) if acknowledged else alerts.c.acked_at.is_(None))
     if since is not None:

@@ -169,11 +169,10 @@ def by_id_or_name(tx: Tx, kind: Kind, wanted: str) -> Row[Any]:
     row = by_id(tx, kind, wanted)
     if row is not None:
         return row
-    names = _names(tx, kind)
-    matches = [row_id for row_id, name in names if name == wanted]
+    matches = [row_id for row_id, name in _names(tx, kind, wanted) if name == wanted]
     if not matches:
         folded = wanted.strip().casefold()
-        matches = [row_id for row_id, name in names if name.strip().casefold() == folded]
+        matches = [row_id for row_id, name in _names(tx, kind) if name.strip().casefold() == folded]
     if len(matches) > 1:
         ids = ", ".join(sorted(matches)[:5]) + (", …" if len(matches) > 5 else "")
         raise InvalidInput(
@@ -199,11 +198,12 @@ def missing(tx: Tx, kind: Kind, wanted: str) -> NotFound:
     return NotFound(kind.word, wanted, f"there are {some}")
 
 
-def _names(tx: Tx, kind: Kind) -> list[tuple[str, str]]:
-    table = kind.table
-    query = select(table.c.id, table.c[kind.label]).where(
-        table.c.tenant == tx.tenant, table.c.deleted_at.is_(None)
-    )
+def _names(tx: Tx, kind: Kind, wanted: str | None = None) -> list[tuple[str, str]]:
+    """(id, name) of what is not deleted: of all, or of what the database takes for the wanted name."""
+    table, label = kind.table, kind.table.c[kind.label]
+    query = select(table.c.id, label).where(table.c.tenant == tx.tenant, table.c.deleted_at.is_(None))
+    if wanted is not None:
+        query = query.where(label == wanted)
     return [(row[0], row[1]) for row in tx.conn.execute(query.order_by(table.c.id))]
 
 

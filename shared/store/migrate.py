@@ -15,7 +15,7 @@ from shared.store.engine import Store
 if TYPE_CHECKING:
     from alembic.config import Config
 
-NEWEST = "0009"
+NEWEST = "0010"
 """The newest file in `migrations/versions/`. Revisions are numbers with leading zeros, so that they sort."""
 
 _LOCK = "tocsin migrate"

@@ -90,6 +90,8 @@ monitors = _table(
     _time("updated_at"),
     _time("deleted_at", nullable=True),
     Index("monitors_revision", "tenant", "revision"),
+    Index("monitors_name", "tenant", "deleted_at", "name"),
+    Index("monitors_made", "tenant", "deleted_at", "created_at"),
 )
 
 rules = _table(
@@ -116,6 +118,8 @@ rules = _table(
     Index("rules_revision", "tenant", "revision"),
     Index("rules_monitor", "tenant", "monitor_id"),
     Index("rules_live", "tenant", "deleted_at", "enabled"),
+    Index("rules_title", "tenant", "deleted_at", "title"),
+    Index("rules_made", "tenant", "deleted_at", "created_at"),
 )
 
 rule_status = _table(
@@ -233,6 +237,7 @@ alerts = _table(
     Index("alerts_fired", "tenant", "fired_at", "id"),
     Index("alerts_state", "tenant", "state", "fired_at"),
     Index("alerts_rule", "tenant", "rule_id", "fired_at"),
+    Index("alerts_severity", "tenant", "severity", "fired_at"),
 )
 
 outbox = _table(

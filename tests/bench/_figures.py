@@ -41,6 +41,10 @@ TARGETS: Mapping[str, Target] = {
     "notify_cold_start_over_stack": ("≤", 1.25),
     "notify_cold_start_over_bare": ("≤", 4),
     "chart_cold_ms": ("≤", 60),
+    "mcp_start_to_first_result_s": ("≤", 3),
+    "mcp_calls_per_s": ("≥", 50),
+    "list_alerts_p99_over_empty_ms": ("≤", 50),
+    "mcp_rss_mb": ("≤", 200),
 }
 
 

@@ -101,7 +101,7 @@ def monitor_row(number: int) -> dict[str, Any]:
         "measurement": MEASUREMENT,
         "filter": managed.dump({"monitor_id": name(number)}),
         "key": "[]",
-        "fields": "[]",
+        "fields": "{}",
         "kind": "http",
         "labels": managed.dump({"team": "web"}),
         "revision": 1,
