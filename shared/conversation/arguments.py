@@ -19,6 +19,7 @@ def _severity(given: object) -> object:
 
 Severity = Annotated[SeverityWord, BeforeValidator(_severity)]
 LeastSeverity = Annotated[Severity | None, Field(description="Only of this severity or worse.")]
+ExactSeverity = Annotated[Severity | None, Field(description="Only of exactly this severity.")]
 Condition = Annotated[
     dict[str, Any],
     WithJsonSchema(

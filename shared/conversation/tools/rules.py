@@ -8,7 +8,7 @@ from pydantic import Field
 from shared import manage
 from shared.conversation import cursors, rule_shapes
 from shared.conversation.access import Scope
-from shared.conversation.arguments import Condition, Cursor, LeastSeverity, Limit, RuleId, Severity
+from shared.conversation.arguments import Condition, Cursor, ExactSeverity, Limit, RuleId, Severity
 from shared.conversation.rule_shapes import (
     CLEARED,
     Change,
@@ -109,7 +109,7 @@ def list_alert_rules(
     monitor_id: Annotated[
         str | None, Field(max_length=200, description="Only on this monitor (id or name).")
     ] = None,
-    severity: LeastSeverity = None,
+    severity: ExactSeverity = None,
     enabled: Annotated[
         bool | None, Field(description="Only those that are evaluated, or that are not.")
     ] = None,
