@@ -152,14 +152,20 @@ def test_a_repetition_is_right_when_its_sender_or_the_database_died_in_between_a
 
 def people(made: Input = INPUT) -> list[Said]:
     """What people are told of that rule when all goes well."""
-    return [Said(one.at, RULE.rule, one.event, 1, False) for one in of_rule(truth(made))]
+    return [
+        Said(one.at, RULE.rule, one.event, 1, frozenset([one.fired]), False) for one in of_rule(truth(made))
+    ]
 
 
 def test_people_who_are_told_each_change_or_all_at_once_are_told_the_truth() -> None:
     assert judge_people(people(), [], [RULE.rule], INPUT).wrong == []
     episodes = len(INPUT.episodes(RULE))
-    folded = [Said(99.0, RULE.rule, FIRING, episodes, False)]
+    last = people()[-1]
+    folded = [replace(last, alerts=episodes)]
     assert judge_people(folded, [], [RULE.rule], INPUT).wrong == []
+    # What never arrived is told by its repetition.
+    repeated = [*people()[:-1], replace(last, marked=True)]
+    assert judge_people(repeated, [Death(0.0, "notify-slack")], [RULE.rule], INPUT).wrong == []
 
 
 def test_people_who_are_told_too_little_the_wrong_end_or_something_twice_are_not() -> None:
@@ -168,7 +174,10 @@ def test_people_who_are_told_too_little_the_wrong_end_or_something_twice_are_not
 
     last = people()[-1]
     assert "was told last, and it is breaching" in complaints(people()[:-1])
-    assert "0 alerts told" in complaints([])
+    assert "and 0 of them told" in complaints([])
+    assert "of them told" in complaints(people()[2:])
+    clean = frozenset([INPUT.time_of(FIRST.start - 1)])
+    assert "in which it is clean" in complaints([replace(people()[0], began=clean), *people()[1:]])
     assert "twice in a row" in complaints([*people(), last])
     marked = replace(last, at=99.0, marked=True)
     assert "nobody died before" in complaints([*people(), marked])

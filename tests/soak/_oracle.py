@@ -154,9 +154,7 @@ def judge_people(
         heard = [one for one in said if one.rule == rule]
         episodes = given.episodes(Series(rule))
         _judge_words(verdict, rule, heard, lethal)
-        alerts = sum(one.alerts for one in heard if not one.marked)
-        if alerts < len(episodes):
-            verdict.complain(f"slack {rule}: {len(episodes)} episodes, and {alerts} alerts told")
+        _judge_beginnings(verdict, rule, heard, episodes, given)
         still = bool(episodes) and episodes[-1].end is None
         last = heard[-1].event if heard else RESOLVED
         if (last == FIRING) != still:
@@ -164,6 +162,24 @@ def judge_people(
                 f"slack {rule}: {last} was told last, and it is {'breaching' if still else 'clean'}"
             )
     return verdict
+
+
+def _judge_beginnings(
+    verdict: Verdict, rule: str, heard: Sequence[Said], episodes: Sequence[Episode], given: Input
+) -> None:
+    """A line says when its alert began. A line about several says so of one, and how many they are."""
+    shown: set[Episode] = set()
+    for began in sorted({at for one in heard for at in one.began}):
+        slot = given.slot_of(began)
+        episode = next((found for found in episodes if slot is not None and found.holds(slot)), None)
+        if episode is None:
+            verdict.complain(f"slack {rule}: it is told to have fired in slot {slot}, in which it is clean")
+        else:
+            shown.add(episode)
+    more = sum(one.alerts - len(one.began) for one in heard)
+    verdict.counts["episodes"] += len(episodes)
+    if len(shown) + more < len(episodes):
+        verdict.complain(f"slack {rule}: {len(episodes)} episodes, and {len(shown)} of them told")
 
 
 def _judge_words(verdict: Verdict, rule: str, heard: Sequence[Said], lethal: Sequence[float]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.soak._input import STEP, Wave
 from tests.soak._oracle import Verdict, judge_crowd, judge_people, judge_program
 from tests.soak._stage import Stage, opened
-from tests.soak._storm import Storm
+from tests.soak._storm import SENDERS, Storm
 from tests.soak._time import Time
 
 CALM_SLOTS = 2
@@ -40,6 +40,8 @@ class Wanted:
     kill_every: float = 12.0
     whole: bool = True
     drain_seconds: float = 600.0
+    hang_seconds: float = 30.0
+    """Longer than a tick waits for an answer (20 s), so that it is the tick that gives up."""
 
 
 @dataclass
@@ -58,7 +60,9 @@ class Outcome:
 def run(folder: Path, wanted: Wanted, say: Callable[[str], None]) -> Outcome:
     """Start everything, let it storm, and judge."""
     began = time.monotonic()
-    with opened(folder, wanted.rules, wanted.seed, whole=wanted.whole) as stage:
+    with opened(
+        folder, wanted.rules, wanted.seed, hang_seconds=wanted.hang_seconds, whole=wanted.whole
+    ) as stage:
         going = _Going(stage, wanted, say)
         say(f"{wanted.rules:,} rules, {len(stage.given.series):,} series, seed {wanted.seed}")
         going.waves()
@@ -101,7 +105,9 @@ class _Going:
         troubles = [*self.storm.deal(self.wanted.troubles), *(self.storm.spared if last else [])]
         plan: dict[int, list[str]] = {}
         for name in dict.fromkeys(troubles):
-            plan.setdefault(self.storm.dice.randrange(disturbed), []).append(name)
+            # What changes is told after the first slot of a wave.
+            slot = 0 if name in SENDERS else self.storm.dice.randrange(disturbed)
+            plan.setdefault(slot, []).append(name)
         for number in range(wave.slots):
             if number == disturbed:
                 self.storm.heal()

@@ -13,13 +13,13 @@ from tests.support import servers
 from tests.support.gate import Gate
 from tests.support.sink import Reply, Request
 
-HANG_SECONDS = 2.0
-"""How long InfluxDB says nothing before it hangs up."""
-
 
 @dataclass
 class Servers:
-    """All of them; `metrics_url` goes through `door`, and points are written past it."""
+    """All of them; `metrics_url` goes through `door`, and points are written past it.
+
+    `hang_seconds`: how long InfluxDB says nothing before it hangs up.
+    """
 
     mariadb: servers.MortalMariaDB
     redis: servers.Redis
@@ -27,6 +27,7 @@ class Servers:
     database_url: str
     metrics_url: str
     _write_url: str
+    hang_seconds: float
 
     def write(self, lines: Iterator[str]) -> None:
         """Points in line protocol, in milliseconds."""
@@ -41,7 +42,7 @@ class Servers:
 
     def influxdb_hangs(self) -> None:
         """Nothing is answered, for some seconds, and then the connection ends."""
-        self.door.answer = lambda request: Reply(delay=HANG_SECONDS, drop="unanswered")
+        self.door.answer = lambda request: Reply(delay=self.hang_seconds, drop="unanswered")
 
     def influxdb_breaks_off(self) -> None:
         """Every answer ends in the middle."""
@@ -59,7 +60,7 @@ class Servers:
 
 
 @contextmanager
-def running_servers(folder: Path) -> Iterator[Servers]:
+def running_servers(folder: Path, hang_seconds: float) -> Iterator[Servers]:
     """Each in a folder of its own, on free loopback ports."""
     with ExitStack() as stack:
         for name in ("mariadb", "redis", "influxdb"):
@@ -78,4 +79,5 @@ def running_servers(folder: Path) -> Iterator[Servers]:
             mariadb.access.url_of("soak"),
             f"influxql+{door.url}/{name}",
             f"http://127.0.0.1:{influxdb.port}/write?db={name}&precision=ms",
+            hang_seconds,
         )

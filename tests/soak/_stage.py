@@ -68,12 +68,12 @@ class Stage:
 
 
 @contextmanager
-def opened(folder: Path, count: int, seed: int, *, whole: bool) -> Iterator[Stage]:
+def opened(folder: Path, count: int, seed: int, *, hang_seconds: float, whole: bool) -> Iterator[Stage]:
     """`count` rules; `whole`: with the functions that nothing reaches as well."""
     start = (int(time.time()) - BEFORE_SECONDS) * 1000 // STEP * STEP
     given = Input([f"r{number:04d}" for number in range(count)], seed, start)
     receivers = Receivers()
-    with running_servers(folder / "servers") as servers, receivers.sink:
+    with running_servers(folder / "servers", hang_seconds) as servers, receivers.sink:
         env = {
             **SETTINGS,
             "TOCSIN_DATABASE_URL": servers.database_url,

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import redis
@@ -18,11 +19,16 @@ from knative.local.errors import LocalError
 from knative.local.faults import Faults, Kill
 from knative.local.journal import Note
 from tests.soak._oracle import EVERYBODY, Death
-from tests.soak._stage import Stage
+from tests.soak._stage import KINDS, Stage
+from tests.soak._told import REPEAT
 
 BLINDING = ("evaluate killed", "MariaDB restarted", "InfluxDB errs", "InfluxDB hangs", "InfluxDB breaks off")
 """A slot with one of these may not be evaluated."""
 HARMLESS = ("Redis flushed", "Redis restarted", "Redis gone", "Broker away")
+ARRIVED, LOST = "senders die unanswered", "senders die unheard"
+"""The next sender of each kind is killed when its request arrived and before the answer, or before it is taken."""
+SENDERS = (ARRIVED, LOST)
+EVERY = (*BLINDING, *HARMLESS, *SENDERS)
 _MOMENT = 0.6
 """Something that happens during a tick does so within so many seconds of its beginning."""
 _BACK = (0.2, 1.0)
@@ -45,6 +51,8 @@ class Storm:
         self._lock = threading.Lock()
         self._redis_is_gone = False
         self._stirred = 0
+        self._marked: dict[str, list[str]] = {}
+        self.stage.receivers.ahead = self._meet
         self.functions = sorted(set(self.stage.stack.pids) - {"evaluate"})
         self.stage.stack.journal.listen(self._hear)
 
@@ -81,7 +89,7 @@ class Storm:
     def deal(self, count: int) -> list[str]:
         """The next troubles."""
         while len(self._deck) < count:
-            fresh = [*BLINDING, *HARMLESS]
+            fresh = list(EVERY)
             self.dice.shuffle(fresh)
             self._deck += fresh
         dealt, self._deck = self._deck[:count], self._deck[count:]
@@ -90,7 +98,7 @@ class Storm:
     @property
     def spared(self) -> list[str]:
         """The troubles that have not come so far."""
-        return [name for name in (*BLINDING, *HARMLESS) if not self.counts[name]]
+        return [name for name in EVERY if not self.counts[name]]
 
     def brew(self, name: str) -> Callable[[], None]:
         """What is to run beside the tick. Its moment is drawn now: threads can't change the order of draws."""
@@ -105,14 +113,17 @@ class Storm:
             "Redis restarted": self._restart_redis,
             "Redis gone": self._end_redis,
             "Broker away": lambda: self._broker_away(away),
+            ARRIVED: lambda: self._mark_senders(ARRIVED),
+            LOST: lambda: self._mark_senders(LOST),
         }
         action = actions[name]
-        at_once = name.startswith("InfluxDB")  # else the tick's only query may have passed already
+        # Else the tick's only query, or its messages, may have passed already.
+        at_once = name.startswith("InfluxDB") or name in SENDERS
 
         def happen() -> None:
             if not at_once:
                 time.sleep(moment)
-            if name != "evaluate killed":  # deaths are counted when they happen
+            if name != "evaluate killed" and name not in SENDERS:  # deaths are counted when they happen
                 with self._lock:
                     self.counts[name] += 1
             action()
@@ -136,16 +147,31 @@ class Storm:
             self._redis_is_gone = False
 
     def _kill_evaluate(self) -> None:
-        try:
+        with suppress(LocalError):  # it is dead already: its successor has not started yet
             self.stage.stack.replace("evaluate")
-        except LocalError:  # it is dead already: its successor has not started yet
-            return
 
     def _restart_mariadb(self, away: float) -> None:
         self._died(EVERYBODY)
         self.stage.servers.mariadb.kill()
         time.sleep(away)
         self.stage.servers.mariadb.start()
+
+    def _mark_senders(self, how: str) -> None:
+        with self._lock:
+            for kind in KINDS:
+                self._marked.setdefault(kind, []).append(how)
+
+    def _meet(self, kind: str, body: str) -> bool:
+        """Kill a marked sender; True when its request never arrived. People are told a message twice at the most, so
+        one that repeats is left alone."""
+        with self._lock:
+            if not self._marked.get(kind) or REPEAT in body:
+                return False
+            how = self._marked[kind].pop(0)
+            self.counts[how] += 1
+        with suppress(LocalError):  # somebody else has killed it since its request left
+            self.stage.stack.replace(f"notify-{kind}")
+        return how == LOST
 
     def _flush_redis(self) -> None:
         if not self._redis_is_gone:

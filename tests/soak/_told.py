@@ -9,6 +9,7 @@ import json
 import re
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,8 +18,11 @@ from tests.soak._input import Series
 from tests.support.sink import Reply, Request, Sink
 
 REPEAT = "(may repeat)"
+_MOMENT = 0.03
+"""Seconds that a receiver takes to answer, so that a sender who is killed is often in the middle of it."""
 FIRING, RESOLVED = "firing", "resolved"
 _LINE = re.compile(r"(FIRING|RESOLVED|[A-Z][A-Z ]+) `(\S+?)(?:: [^`]*)?` (?:(\d+) alerts)?")
+_SINCE = re.compile(r"(?:since|was firing) (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)")
 _DIGEST = re.compile(r"DIGEST[^\d]*([\d,]+) rules?: ([^.]*)\. ([\d,]+) alerts?;")
 _ALONE = re.compile(r"(FIRING|RESOLVED|[A-Z][A-Z ]+)[ ·:–-]+(\S+)")
 
@@ -40,12 +44,13 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One rule in a message to people: `alerts` of it are firing or resolved."""
+    """One rule in a message to people: `alerts` of it are told, and when some of them `began`, epoch milliseconds."""
 
     at: float
     rule: str
     event: str
     alerts: int
+    began: frozenset[int]
     marked: bool
 
 
@@ -60,10 +65,15 @@ class Counted:
 
 
 class Receivers:
-    """Three receivers on one address: `/webhook`, `/pagerduty` and `/slack/<channel>`. Everybody is always well."""
+    """A webhook, PagerDuty and two Slack channels on one address. They are always well, and take a moment.
+
+    `ahead` sees the kind and the body of each request: it may act before that is taken (and returns True), or before it
+    is answered (False).
+    """
 
     def __init__(self) -> None:
         self.sink = Sink(answer=self._take)
+        self.ahead: Callable[[str, str], bool] = lambda kind, body: False
         self._lock = threading.Lock()
         self.webhook: list[Told] = []
         self.pagerduty: list[Told] = []
@@ -73,21 +83,24 @@ class Receivers:
 
     def _take(self, request: Request) -> Reply:
         at = time.monotonic()
+        kind = {"/webhook": "webhook", "/v2/enqueue": "pagerduty"}.get(request.path, "slack")
+        if self.ahead(kind, request.text):
+            return Reply(drop="unanswered")
         with self._lock:
             self.sink.requests.clear()  # what is needed of it is kept here
             try:
                 self._read(at, request)
             except (ValueError, KeyError, TypeError, IndexError) as error:
                 self.unreadable.append(f"{request.path}: {error!r}: {request.text[:500]}")
-        if request.path.startswith("/slack"):
-            return Reply(200, body="ok")
-        return Reply(202, body={"status": "success", "dedup_key": "k"})
+        if kind == "slack":
+            return Reply(200, body="ok", delay=_MOMENT)
+        return Reply(202, body={"status": "success", "dedup_key": "k"}, delay=_MOMENT)
 
     def _read(self, at: float, request: Request) -> None:
         document = request.json()
         if request.path == "/webhook":
             self.webhook += read_webhook(at, request.headers["webhook-id"], document)
-        elif request.path.startswith("/v2/enqueue"):
+        elif request.path == "/v2/enqueue":
             self.pagerduty.append(read_pagerduty(at, document))
         elif request.path == "/slack/people":
             self.people += read_people(at, document)
@@ -139,17 +152,20 @@ def read_people(at: float, document: dict[str, Any]) -> list[Said]:
     marked = REPEAT in whole
     if "more alerts" in whole:
         raise ValueError("it leaves rules out")
+    lines = [line for text in _texts(document) for line in text.split("\n")]
     if _DIGEST.search(document["text"]):
-        lines = [
-            found for text in _texts(document) for line in text.split("\n") for found in _LINE.findall(line)
-        ]
-        if not lines:
+        found = [(match, _began(line)) for line in lines for match in _LINE.findall(line)]
+        if not found:
             raise ValueError("a digest without a line")
-        return [Said(at, rule, word.lower(), int(count or 1), marked) for word, rule, count in lines]
-    found = _ALONE.search(document["text"])
-    if found is None:
+        return [
+            Said(at, rule, word.lower(), int(count or 1), began, marked)
+            for (word, rule, count), began in found
+        ]
+    alone = _ALONE.search(document["text"])
+    if alone is None:
         raise ValueError("neither a digest nor a rule")
-    return [Said(at, found[2].rstrip("."), found[1].lower(), _alerts(document["text"]), marked)]
+    began = frozenset[int]().union(*map(_began, lines))
+    return [Said(at, alone[2].rstrip("."), alone[1].lower(), _alerts(document["text"]), began, marked)]
 
 
 def read_crowd(at: float, document: dict[str, Any]) -> Counted:
@@ -166,6 +182,11 @@ def _alerts(text: str) -> int:
     """How many alerts a message about one rule is about."""
     found = re.search(r"(\d+) alerts", text)
     return int(found[1]) if found else 1
+
+
+def _began(text: str) -> frozenset[int]:
+    """The beginnings that a text names. The channels' zone is UTC."""
+    return frozenset(_millis(f"{moment}+00:00") for moment in _SINCE.findall(text))
 
 
 def _number(text: str) -> int:
