@@ -44,7 +44,7 @@ def filled(wiring: Wiring, store: Store) -> Wiring:
 
 
 @settings(
-    max_examples=40,
+    max_examples=5,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
