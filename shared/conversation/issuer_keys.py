@@ -32,6 +32,7 @@ UNKNOWN_SECONDS = 60.0
 PAUSE_SECONDS = 2.0
 """How long a server that didn't answer is left alone while nothing is known of it."""
 TIMEOUT_SECONDS = 3.0
+"""For each answer, to its last byte: everybody who comes meanwhile waits for it."""
 MAX_BYTES = 1_000_000
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
 
@@ -48,12 +49,18 @@ class Key:
 class IssuerKeys:
     """The keys of one issuer. Constructing it does no I/O; it belongs to one event loop."""
 
-    def __init__(self, issuer: str, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        issuer: str,
+        monotonic: Callable[[], float] = time.monotonic,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
         """`issuer` is its address exactly as its tokens name it. Raises InvalidInput for one that is not protected."""
         if not is_protected(issuer):
             valid = "expected an address that begins with https:// (http:// only on this machine)"
             raise InvalidInput(SETTING, issuer, valid)
-        self._issuer, self._monotonic, self._lock = issuer, monotonic, asyncio.Lock()
+        self._issuer, self._monotonic, self._timeout = issuer, monotonic, timeout_seconds
+        self._lock = asyncio.Lock()
         self._keys: Sequence[Key] = ()
         self._read_at = self._looked_at = self._pause_until = float("-inf")
         self._trouble: Unavailable | None = None
@@ -90,7 +97,7 @@ class IssuerKeys:
         if self._monotonic() < self._pause_until:
             return
         try:
-            self._keys = await asyncio.to_thread(_fetched, self._issuer)
+            self._keys = await asyncio.to_thread(_fetched, self._issuer, self._timeout)
         except Unavailable as error:
             now = self._monotonic()
             if now - self._read_at >= STALE_SECONDS:
@@ -124,12 +131,12 @@ def addresses(issuer: str) -> Sequence[str]:
     )
 
 
-def _fetched(issuer: str) -> Sequence[Key]:
+def _fetched(issuer: str, timeout: float) -> Sequence[Key]:
     """Runs in a thread. Raises Unavailable, also for answers that make no sense."""
     import httpx  # only where tokens of an OAuth server are taken
 
     try:
-        with httpx.Client(timeout=TIMEOUT_SECONDS) as client:
+        with httpx.Client(timeout=timeout) as client:
             found = _document(client, _keys_address(client, issuer))
     except httpx.HTTPError as error:
         raise _down(issuer, f"{type(error).__name__}: {error}") from error
@@ -176,7 +183,9 @@ def _keys_address(client: "httpx.Client", issuer: str) -> str:
 
 def _document(client: "httpx.Client", url: str) -> dict[str, Any] | None:
     """The JSON object there; None if there is something else, or nothing. Redirects are not followed."""
-    body = bytearray()
+    import httpx
+
+    body, end = bytearray(), time.monotonic() + (client.timeout.read or 0)
     with client.stream("GET", url, headers={"accept": "application/json"}) as answer:
         if answer.status_code >= 500:
             answer.raise_for_status()
@@ -186,6 +195,8 @@ def _document(client: "httpx.Client", url: str) -> dict[str, Any] | None:
             body += chunk
             if len(body) > MAX_BYTES:
                 return None
+            if time.monotonic() > end:  # each piece came in time, but there are too many
+                raise httpx.ReadTimeout("it took too long")
     try:
         found = json.loads(body)
     except ValueError:

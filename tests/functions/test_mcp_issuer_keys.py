@@ -1,7 +1,11 @@
 """The keys of an OAuth server: asked for once, again for an unknown one, and left alone while it is down. Real HTTP."""
 
 import asyncio
+import socket
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -9,6 +13,7 @@ from shared.conversation import issuer_keys
 from shared.conversation.issuer_keys import IssuerKeys
 from shared.errors import Unavailable
 from tests.support.issuer import Issuer, made_key
+from tests.support.sink import Reply, Sink
 
 
 @pytest.fixture
@@ -43,6 +48,35 @@ def test_keys_are_asked_for_once_and_again_for_an_unknown_one_at_most_once_a_min
         assert issuer.looks == 3
 
     asyncio.run(story())
+
+
+@contextmanager
+def dripping() -> Iterator[str]:
+    """The address of a server whose answer never ends, one byte after the other."""
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            with listening.accept()[0] as one, suppress(OSError):
+                one.recv(10_000)
+                one.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n")
+                while not over.wait(0.02):
+                    one.sendall(b" ")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        over.set()
+        thread.join(10)
+
+
+def test_an_issuer_that_does_not_answer_keeps_nobody_waiting_for_long() -> None:
+    with Sink(Reply(200, delay=30)) as silent, dripping() as slow:
+        for url in (silent.url, slow):
+            begun = time.monotonic()
+            with pytest.raises(Unavailable, match="Timeout"):
+                asyncio.run(IssuerKeys(url, timeout_seconds=0.3).key("one"))
+            assert time.monotonic() - begun < 5
 
 
 def test_a_withdrawn_key_ends_when_keys_are_read_anew(issuer: Issuer) -> None:
