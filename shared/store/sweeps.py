@@ -14,7 +14,7 @@ BATCH = 5_000
 """Rows of one transaction: a quarter of a second of work on a small server."""
 
 TUPLES = 50
-"""To plan for a list of keys of several columns takes MariaDB time with the square of its length: 1 ms for 20, 4 ms for
+"""To plan for a list of keys of four columns takes MariaDB time with the square of its length: 1 ms for 20, 4 ms for
 50, 13 ms for 100 and 150 ms for 400 of them."""
 
 After = tuple[Any, ...]

@@ -1,6 +1,8 @@
 """What was kept long enough goes; what is open, owed, referred to, young or somebody else's stays."""
 
-from collections.abc import Iterator
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +12,25 @@ from sqlalchemy import select, update
 from shared import manage, retention
 from shared.errors import ClocksDiffer, Unfinished
 from shared.settings import KEPT, Settings
-from shared.store import tables
+from shared.store import retention as verbs
+from shared.store import sweeps, tables
 from shared.store.engine import Store
 from shared.wiring import Wiring
 from tests.support import old_rows
 from tests.support.old_rows import DAY, everything
 
-PLAIN = {
-    "ticks": "slot",
-    "query_groups": "slot",
-    "transitions": "slot",
-    "outbox": "created_at",
-    "audit": "at",
+AGED = {
+    "ticks": ("ticks", "slot"),
+    "query_groups": ("ticks", "slot"),
+    "transitions": ("steps", "slot"),
+    "outbox": ("notifications", "created_at"),
+    "dead_letters": ("dead_letters", "last_at"),
+    "alerts": ("alerts", "resolved_at"),
+    "rules": ("rules", "deleted_at"),
+    "monitors": ("rules", "deleted_at"),
+    "audit": ("audit", "at"),
 }
-KEEPS = {"ticks": 14, "query_groups": 14, "transitions": 90, "outbox": 30, "audit": 365, "alerts": 365}
+"""By table what says how long it is kept, and since when; None: it is not over."""
 
 
 @pytest.fixture
@@ -45,58 +52,81 @@ def now(store: Store) -> int:
 
 
 def ids(rows: old_rows.Rows, table: str) -> set[str]:
-    return {row["id"] for row in rows[table]}
+    name = "event_id" if table == "dead_letters" else "id"
+    return {row[name] for row in rows[table]}
 
 
-@pytest.mark.parametrize("seed", range(4))
+def keeping(ports: Wiring, tmp_path: Path, days: Mapping[str, int]) -> Wiring:
+    """The same process, which keeps things for so many days."""
+    settings = ports.settings.model_dump() | {f"keep_{what}_days": count for what, count in days.items()}
+    return Wiring(Settings.model_validate(settings), {})
+
+
+def random_days(seed: int) -> dict[str, int]:
+    """The defaults, and then any: what refers to something may be kept longer than that, or shorter."""
+    rng = random.Random(seed)
+    chosen = {what: rng.choice([5, 30, 90, 365, 600]) for what in KEPT}
+    return chosen if seed else {what: Settings.model_fields[f"keep_{what}_days"].default for what in KEPT}
+
+
+@pytest.mark.parametrize("seed", range(6))
 def test_nothing_goes_that_is_young_open_owed_or_referred_to(
-    ports: Wiring, store: Store, now: int, seed: int
+    ports: Wiring, store: Store, now: int, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if seed % 2:  # so that many batches are needed, and some of them have nothing that may go
+        monkeypatch.setattr(sweeps, "BATCH", 7)
+        monkeypatch.setattr(verbs, "NOTIFICATIONS", 3)
     old_rows.fill(store, seed, now)
     old_rows.fill(store.for_tenant("other"), seed, now)
-    before, others = everything(store), everything(store.for_tenant("other"))
+    before, others, days = everything(store), everything(store.for_tenant("other")), random_days(seed)
     assert old_rows.dangling(before) == []
 
-    report = retention.run(ports, now)
+    with closing(keeping(ports, tmp_path, days)) as process:
+        report = retention.run(process, now)
 
     after = everything(store)
     assert report.finished
     assert everything(store.for_tenant("other")) == others
+    assert report.rows == {table: len(before[table]) - len(after[table]) for table in report.rows}
     assert old_rows.dangling(after) == []
-    for table, kept in old_rows.needed(before, now - 30 * DAY).items():
-        assert kept <= ids(after, table)
-    for table, age in PLAIN.items():
-        young = [row for row in before[table] if row[age] >= now - KEEPS[table] * DAY]
-        assert [row for row in young if row not in after[table]] == []
-    for table in ("rules", "monitors"):
-        kept = {row["id"] for row in before[table] if (row["deleted_at"] or now) > now - 90 * DAY}
-        assert kept <= ids(after, table)
+    needed = old_rows.needed(before, now - days["notifications"] * DAY)
+    for table, kept in needed.items():
+        assert kept <= ids(after, table), table
+    for table, (what, age) in AGED.items():
+        young = [row for row in before[table] if (row[age] or now) >= now - days[what] * DAY]
+        assert [row for row in young if row not in after[table]] == [], table
     assert [row for row in before["states"] if row["active"] and row not in after["states"]] == []
     in_force = [row for row in before["silences"] if row["ends_at"] > now and row["ended_at"] is None]
     assert [row for row in in_force if row not in after["silences"]] == []
-    assert report.rows == {table: len(before[table]) - len(after[table]) for table in report.rows}
+    firing = {row["id"] for row in before["alerts"] if row["resolved_at"] is None}
+    steps = [row for row in before["transitions"] if row["alert_id"] in firing]
+    assert [row for row in steps if row not in after["transitions"]] == []
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_everything_old_goes_that_nothing_needs(ports: Wiring, store: Store, now: int, seed: int) -> None:
+@pytest.mark.parametrize("seed", range(3))
+def test_everything_old_goes_that_nothing_needs(
+    ports: Wiring, store: Store, now: int, seed: int, tmp_path: Path
+) -> None:
     old_rows.fill(store, seed, now)
-    before = everything(store)
+    before, days = everything(store), random_days(seed)
 
-    retention.run(ports, now)
+    with closing(keeping(ports, tmp_path, days)) as process:
+        retention.run(process, now)
+        assert report_rows(process, now) == {}, "a second run finds nothing"
 
     after = everything(store)
-    needed = old_rows.needed(before, now - 30 * DAY)
-    old = {row["id"] for row in before["outbox"] if row["created_at"] < now - 30 * DAY}
+    cutoff = {what: now - count * DAY for what, count in days.items()}
+    needed = old_rows.needed(before, cutoff["notifications"])
+    old = {row["id"] for row in before["outbox"] if row["created_at"] < cutoff["notifications"]}
     assert ids(after, "outbox") & old == needed["outbox"] & old
     linked = {row["alert_id"] for row in (*after["notification_alerts"], *after["transitions"])}
-    over = {row["id"] for row in before["alerts"] if (row["resolved_at"] or now) < now - 365 * DAY}
+    over = {row["id"] for row in before["alerts"] if (row["resolved_at"] or now) < cutoff["alerts"]}
     assert ids(after, "alerts") & over == (needed["alerts"] | linked) & over
     used = {row["rule_id"] for table in ("alerts", "outbox", "transitions", "states") for row in after[table]}
-    gone = {row["id"] for row in before["rules"] if row["deleted_at"] and row["deleted_at"] < now - 90 * DAY}
+    gone = {row["id"] for row in before["rules"] if (row["deleted_at"] or now) < cutoff["rules"]}
     assert ids(after, "rules") & gone == used & gone
     for table in ("ticks", "query_groups"):
-        assert [row for row in after[table] if row["slot"] < now - 14 * DAY] == []
-    assert report_rows(ports, now) == {}, "a second run finds nothing"
+        assert [row for row in after[table] if row["slot"] < cutoff["ticks"]] == []
 
 
 def report_rows(ports: Wiring, now: int, **how: Any) -> dict[str, int]:

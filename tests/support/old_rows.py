@@ -35,7 +35,7 @@ def everything(store: Store) -> dict[str, list[dict[str, Any]]]:
 def fill(store: Store, seed: int, now: int) -> None:
     """Write such a database; the same for the same seed."""
     made = _History(random.Random(seed), now)
-    for _ in range(10):
+    for _ in range(40):
         made.rule()
     made.others()
 
@@ -76,15 +76,17 @@ class _History:
         self.add("audit", id=f"audit_{rule}", at=self.ago(least=300), action="rule.create", object=rule)
         # Of some deleted rules nothing is left but what is removed with them.
         alerts: list[dict[str, Any]] = []
-        for place in range(self.rng.randint(1, 4)) if self.some(0.7) else ():
-            alerts += self.series(rule, f"s{place}", monitor, gone)
-        for seq in range(self.rng.randint(0, 12)) if alerts else ():
+        for place in range(self.rng.randint(0, 2)):
+            # A rule may select other monitors than its own.
+            watched = self.rng.choice(self.rows["monitors"])["id"]
+            alerts += self.series(rule, f"s{place}", watched, gone)
+        for seq in range(self.rng.randint(0, 5)) if self.some(0.6) else ():
             self.notification(rule, seq, self.rng.sample(alerts, min(len(alerts), self.rng.randint(0, 3))))
 
     def series(self, rule: str, series: str, monitor: str, gone: int | None) -> list[dict[str, Any]]:
         self.add("series", rule_id=rule, series_id=series, key="[]", last_seen=self.ago())
         found = []
-        for number in range(self.rng.randint(0, 4)):
+        for number in range(self.rng.randint(0, 2)):
             fired = self.ago(700)
             still_open = number == 0 and gone is None and self.some(0.4)
             ended = None if still_open else min(self.now, fired + int(self.rng.uniform(0, 30) * DAY))
@@ -104,11 +106,11 @@ class _History:
                 )
             )
             for at, change in ((fired, "fired"), (ended, "resolved")):
-                if at is not None and self.some(0.7):
+                if at is not None and self.some(0.5):
                     step = {"rule_id": rule, "series_id": series, "slot": at, "change": change}
                     self.add("transitions", **step, alert_id=alert)
         told = found[-1]["id"] if found else ""
-        active = any(row["resolved_at"] is None for row in found) or (gone is None and self.some(0.3))
+        active = any(row["resolved_at"] is None for row in found) or self.some(0.3 if gone is None else 0.1)
         state = {"rule_id": rule, "series_id": series, "key": "[]", "active": active}
         self.add("states", **state, alert_id="", announced_alert=told)
         return found
@@ -125,7 +127,7 @@ class _History:
             self.add(
                 "deliveries", id=f"d_{name}_{channel}", kind="slack", next_at=due, created_at=made, **told
             )
-        due = self.now if opened or self.some(0.1) else None
+        due = self.now if (opened and self.some(0.8)) or self.some(0.1) else None
         attributes = {"attributes": "{}", "body": b"{}", "created_at": made, "next_at": due}
         self.add("outbox", id=name, rule_id=rule, seq=seq, **attributes)
         if self.some(0.3):
@@ -161,7 +163,8 @@ def needed(rows: Rows, settled_before: int) -> dict[str, set[str]]:
     recent = {row["id"] for row in rows["alerts"] if (row["resolved_at"] or 0) >= settled_before}
     events = open_events | {event for event, alert in links if alert in in_use | recent}
     alerts = live | {alert for event, alert in links if event in events}
-    return {"outbox": events, "alerts": alerts}
+    letters = {row["event_id"] for row in rows["dead_letters"]} & waiting
+    return {"outbox": events, "alerts": alerts, "dead_letters": letters}
 
 
 def dangling(rows: Rows) -> list[str]:
