@@ -16,6 +16,7 @@ from tests.support.manifests import (
     pod,
     rendered,
     secrets_of,
+    templates,
     values,
     workloads,
 )
@@ -86,6 +87,28 @@ def test_every_container_is_restricted(objects: tuple[Manifest, ...]) -> None:
         assert {"name": "tmp", "emptyDir": {}} in pod(workload)["volumes"]
     for account in of_kind(objects, "ServiceAccount").values():
         assert account["automountServiceAccountToken"] is False
+
+
+def test_every_pod_passes_what_its_namespace_warns_of(objects: tuple[Manifest, ...]) -> None:
+    (namespace,) = of_kind(objects, "Namespace").values()
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/warn"] == "restricted"
+    for name, template in templates(objects).items():
+        spec = template["spec"]
+        assert not {"hostNetwork", "hostPID", "hostIPC", "hostUsers"} & spec.keys(), name
+        kinds = {kind for volume in spec.get("volumes", ()) for kind in volume if kind != "name"}
+        assert kinds <= {"configMap", "emptyDir", "secret"}, name
+        for item in [*spec["containers"], *spec.get("initContainers", ())]:
+            given = item["securityContext"] | {
+                "runAsUser": RESTRICTED["runAsUser"]
+            }  # images have users of their own
+            assert given == RESTRICTED, name
+            assert not any("hostPort" in port for port in item.get("ports", ())), name
+
+
+def test_the_toolbox_sees_no_secret_of_a_channel() -> None:
+    toolbox = of_kind(rendered("overlays/prod"), "Deployment")["toolbox"]
+
+    assert secrets_of(toolbox) == {"tocsin-database", "tocsin-metrics", "tocsin-redis", "tocsin-event-keys"}
 
 
 def test_every_function_is_private_bounded_and_probed(objects: tuple[Manifest, ...]) -> None:
