@@ -21,7 +21,7 @@ CLUSTER_SCOPED = frozenset({"Namespace", "ClusterRole", "ClusterRoleBinding", "C
 """Kinds that `namespace:` leaves alone."""
 
 NO_MEANING = ("apiVersion", "kind", "metadata", "images", "configurations", "sortOptions", "buildMetadata")
-"""Kustomization fields that change nothing here: no image is pulled, and names get no hash, as nothing is rolled out."""
+"""Kustomization fields that change nothing here: no image is pulled, and names get no hash: nothing is rolled out."""
 
 
 @dataclass
