@@ -15,13 +15,22 @@ def status(json: context.Json = False) -> None:
         terminal.as_json(found)
         return
     for problem in found.problems:
-        terminal.warn(f"{problem}.")
+        terminal.warn(problem)
     terminal.facts(_summary(found))
     slot, slots = terminal.times("Slot", [one.slot for one in found.ticks])
     terminal.table(
-        (slot, "Shard", "Took ms", "Rules", "Series", "Skipped", "Errors"),
+        (slot, "Shard", "Ms", "Mostly", "Rules", "Series", "Skipped", "Errors"),
         [
-            (at, one.shard, one.total_ms, one.rules, one.series, one.skipped, one.errors)
+            (
+                at,
+                one.shard,
+                one.total_ms,
+                _longest(one.stages_ms),
+                one.rules,
+                one.series,
+                one.skipped,
+                one.errors,
+            )
             for at, one in zip(slots, found.ticks, strict=True)
         ],
         "There was no tick yet.",
@@ -59,6 +68,12 @@ def _summary(found: "manage.Status") -> list[tuple[str, object]]:
         ("Heartbeat", "set" if found.heartbeat else "not set"),
         ("Version", found.version),
     ]
+
+
+def _longest(stages: Mapping[str, int]) -> str:
+    """The stage that took most of a tick, and how long: `query 123`."""
+    name = max(stages, key=lambda one: stages[one], default="")
+    return f"{name} {stages[name]}" if name else ""
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -53,7 +53,7 @@ class Status:
     """Everything, as counts. `problems`: what is not as it should be, one sentence each; none means all is well.
 
     Rows of `sources`, `channels` and `dead_letters` are those of `tocsin_source`, `tocsin_deliveries` and so on in
-    Tocsin's own numbers.
+    Tocsin's own numbers; `error` is what the metric store, or the Broker, said last.
     """
 
     at: Millis
@@ -85,6 +85,8 @@ class _Read:
     alerts: Mapping[str, Counts]
     deliveries: OpenDeliveries
     disabled: int
+    source_errors: Mapping[str, str]
+    broker_error: str
 
 
 def get_status(found: Ports) -> Status:
@@ -93,7 +95,7 @@ def get_status(found: Ports) -> Status:
     kinds = {channel.name: channel.kind for channel in found.channels.channels}
     read = found.store.read(lambda tx: _read(tx, kinds))
     redis = _redis(settings, found.leases)
-    sources = tuple(_sources(settings, read.own["tocsin_source"]))
+    sources = tuple(_sources(settings, read))
     health = {row["health"]: row["count"] for row in read.own["tocsin_rules"]}
     return Status(
         at=read.now,
@@ -107,7 +109,7 @@ def get_status(found: Ports) -> Status:
         ticks=read.ticks,
         rules={**health, "disabled": read.disabled},
         open_alerts=read.alerts,
-        outbox=read.own["tocsin_outbox"][0],
+        outbox={**read.own["tocsin_outbox"][0], "error": read.broker_error},
         deliveries=read.deliveries,
         channels=tuple(_channels(read.own)),
         dead_letters={row["kind"]: row["open"] for row in read.own["tocsin_dead_letters"]},
@@ -132,6 +134,8 @@ def _read(tx: Tx, kinds: Mapping[str, str]) -> _Read:
         alerts,
         overview.open_deliveries(tx),
         overview.disabled_rules(tx),
+        overview.source_errors(tx),
+        overview.broker_error(tx),
     )
 
 
@@ -172,11 +176,12 @@ def _redis(settings: Settings, leases: Leases) -> Literal["up", "down", "not con
     return "up" if leases.available else "down"
 
 
-def _sources(settings: Settings, rows: Sequence[Counts]) -> list[Counts]:
+def _sources(settings: Settings, read: _Read) -> list[Counts]:
     """Every configured metric store, also one that no rule looks at, and those that rules still name."""
     unused = {"unreachable": 0, "failing": 0, "groups": 0}
-    known = {name: {"source": name, **unused} for name in settings.sources}
-    return list({**known, **{str(row["source"]): row for row in rows}}.values())
+    rows = {name: {"source": name, **unused} for name in settings.sources}
+    rows |= {row["source"]: dict(row) for row in read.own["tocsin_source"]}
+    return [{**row, "error": read.source_errors.get(name, "")} for name, row in rows.items()]
 
 
 def _channels(seen: Mapping[str, Sequence[Counts]]) -> list[Counts]:
@@ -192,13 +197,19 @@ def _problems(read: _Read, redis: str, sources: Sequence[Counts], health: Mappin
         found.append("there was no tick yet")
     elif interval_ms and read.ticks[0].age_seconds * 1000 > LATE_INTERVALS * interval_ms:
         found.append(f"the newest tick was {read.ticks[0].age_seconds} s ago")
-    found += [f"metric store {one['source']!r} is unreachable" for one in sources if one["unreachable"]]
+    found += [
+        f"metric store {one['source']!r} is unreachable: {one['error']}"
+        for one in sources
+        if one["unreachable"]
+    ]
     if broken := health.get(Health.ERROR.value, 0):
         found.append(f"{_some(broken, 'rule')} can't be evaluated")
     waiting = read.own["tocsin_outbox"][0]
     if count := waiting["unpublished"]:
         waits = "waits" if count == 1 else "wait"
-        found.append(f"{_some(count, 'event')} {waits} for the Broker, for {waiting['oldest_seconds']} s")
+        why = f": {read.broker_error}" if read.broker_error else ""
+        since = f"for {waiting['oldest_seconds']} s"
+        found.append(f"{_some(count, 'event')} {waits} for the Broker, {since}{why}")
     for row in _channels(read.own):
         place = f"{row['kind']} channel {row['channel']!r}"
         found += [f"{place} is failing"] if row["failing"] else []

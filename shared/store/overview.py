@@ -6,7 +6,7 @@ from sqlalchemy import case, func, select
 
 from shared.model import DeliveryState
 from shared.store.engine import Tx
-from shared.store.tables import alerts, deliveries, rules
+from shared.store.tables import alerts, deliveries, outbox, query_groups, rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +63,26 @@ def disabled_rules(tx: Tx) -> int:
     """How many rules are switched off."""
     live = (rules.c.tenant == tx.tenant, rules.c.deleted_at.is_(None), rules.c.enabled.is_(False))
     return tx.conn.execute(select(func.count()).where(*live)).scalar_one()
+
+
+def source_errors(tx: Tx) -> dict[str, str]:
+    """Of each metric store of which a measurement's last query failed, the newest of its words."""
+    group = query_groups.c
+    found = tx.conn.execute(
+        select(group.source, group.error)
+        .where(group.tenant == tx.tenant, group.error != "")
+        .order_by(group.slot, group.id)
+    )
+    return {row.source: row.error for row in found}
+
+
+def broker_error(tx: Tx) -> str:
+    """What the Broker answered to the oldest event that it has not taken; empty when it was not asked yet."""
+    found = tx.conn.execute(
+        select(outbox.c.error)
+        .where(outbox.c.tenant == tx.tenant, outbox.c.next_at.is_not(None), outbox.c.published_at.is_(None))
+        .where(outbox.c.error != "")
+        .order_by(outbox.c.created_at, outbox.c.id)
+        .limit(1)
+    )
+    return found.scalar() or ""

@@ -51,7 +51,7 @@ def test_an_empty_database_has_had_no_tick_and_no_other_problem(wiring: Wiring) 
     assert found.open_alerts == {}
     assert found.dead_letters == {"slack": 0, "webhook": 0}
     assert [row["channel"] for row in found.channels] == ["ops", "hook"]
-    assert found.sources == ({"source": "default", "unreachable": 0, "failing": 0, "groups": 0},)
+    assert found.sources == ({"source": "default", "unreachable": 0, "failing": 0, "groups": 0, "error": ""},)
 
 
 def test_everything_that_is_wrong_is_counted_and_said(wiring: Wiring) -> None:
@@ -62,7 +62,14 @@ def test_everything_that_is_wrong_is_counted_and_said(wiring: Wiring) -> None:
     group = {"id": "g", "source": "eu", "measurement": "cpu", "slot": now - 95_000, "error": "no answer"}
     store.write(lambda tx: ticks.record(tx, report))
     store.write(lambda tx: ticks.groups_evaluated(tx, [group]))
-    insert(store, outbox, [outbox_row("e1", 1, created_at=old), outbox_row("e2", 2, published_at=old)])
+    insert(
+        store,
+        outbox,
+        [
+            outbox_row("e1", 1, created_at=old, error="it answered 500"),
+            outbox_row("e2", 2, published_at=old, error=""),
+        ],
+    )
     insert(
         store,
         deliveries,
@@ -92,8 +99,8 @@ def test_everything_that_is_wrong_is_counted_and_said(wiring: Wiring) -> None:
     assert (found.ticks[0].errors, found.ticks[0].error, found.ticks[0].skipped) == (1, "no answer", 2)
     assert found.problems == (
         "the newest tick was 95 s ago",
-        "metric store 'eu' is unreachable",
-        f"1 event waits for the Broker, for {found.outbox['oldest_seconds']} s",
+        "metric store 'eu' is unreachable: no answer",
+        f"1 event waits for the Broker, for {found.outbox['oldest_seconds']} s: it answered 500",
         "2 overdue deliveries to slack channel 'ops'",
         "webhook channel 'hook' is failing",
         "1 overdue delivery to webhook channel 'hook'",

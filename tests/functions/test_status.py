@@ -98,5 +98,5 @@ def test_the_command_says_what_is_wrong_first(tocsin: Tocsin) -> None:
     shown = tocsin("status")
 
     assert shown.status == 0
-    assert shown.err == "Note: there was no tick yet.\n"
+    assert shown.err == "Note: there was no tick yet\n"
     assert "Newest tick   none yet" in shown.out
