@@ -124,6 +124,40 @@ def show(name: Name, json: context.Json = False) -> None:
 
 
 @app.command()
+def describe(name: Name, json: context.Json = False) -> None:
+    """Show what a monitor wrote lately: each field with its least, middle, greatest and latest value."""
+    with context.opened() as wiring:
+        found = manage.describe_monitor(wiring, name, now=wiring.clock())
+    if json:
+        terminal.as_json(found)
+        return
+    if found.trouble:
+        terminal.warn(f"its points could not be read: {found.trouble}")
+    terminal.facts(
+        [
+            ("Id", found.monitor.id),
+            ("Name", found.monitor.name),
+            ("Looked back to", terminal.when(found.since)),
+            ("Points", found.points),
+            ("Series", found.series_count),
+            ("Last seen", terminal.when(found.last_at)),
+            ("Rules", ", ".join(found.rules)),
+        ]
+    )
+    rows = [
+        (
+            one.name,
+            ", ".join(one.texts) or one.kind,
+            *(terminal.number(value) for value in (one.least, one.median, one.greatest, one.latest)),
+        )
+        for one in found.fields
+    ]
+    terminal.table(
+        ("Field", "Type", "Least", "Middle", "Greatest", "Latest"), rows, "No field of it is known."
+    )
+
+
+@app.command()
 def delete(name: Name) -> None:
     """Delete a monitor that no rule needs."""
     with context.opened() as wiring:

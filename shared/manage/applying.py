@@ -115,8 +115,20 @@ def _planned(
     )
     changes = differing.changes(todo.before, todo.after, todo.removed, names)
     todo.notes += _warnings(todo, wanted, known)
-    plan = FilePlan(tuple(changes), todo.unchanged, tuple(todo.notes), tuple(wanted.problems), tuple(stale))
+    plan = FilePlan(
+        tuple(changes),
+        todo.unchanged,
+        tuple(todo.notes),
+        tuple(sorted(wanted.problems, key=_place)),
+        tuple(stale),
+    )
     return todo, plan
+
+
+def _place(problem: InvalidInput) -> tuple[str, int]:
+    """Problems are told in the order of the file."""
+    section, _, rest = problem.field.partition("[")
+    return section, int(rest.partition("]")[0])
 
 
 def _compare_silences(tx: Tx, todo: _Work, wanted: Wanted, known: Everything, now: Millis) -> None:

@@ -13,6 +13,7 @@ from shared.manage import exporting, planning, rules_file
 from shared.manage.exporting import Everything
 from shared.model import Monitor, Rule
 from shared.wiring import Wiring
+from tests.support import docs
 from tests.support.manage import wiring as new_wiring
 from tests.support.rows import CONDITION, NOW, add_rule
 from tests.support.rules_file import applied, document, everything, exported, fill, planned
@@ -135,6 +136,15 @@ def test_what_is_no_such_file_is_refused(filled: Wiring, file: str, said: str) -
         manage.plan_rules(filled, file, now=NOW)
 
     assert said in str(refused.value)
+
+
+def test_the_file_that_the_page_shows_can_be_applied(filled: Wiring) -> None:
+    (shown,) = docs.blocks("docs/rules-as-files.md", "yaml")
+
+    plan = manage.plan_rules(filled, shown.replace("ops-slack", "ops"), force=True, now=NOW)
+
+    assert plan.problems == ()
+    assert {one.kind for one in plan.changes} == {"monitor", "rule", "silence"}
 
 
 def test_two_stored_rules_of_one_title_may_stay_but_get_no_third(filled: Wiring) -> None:
