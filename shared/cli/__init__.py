@@ -12,6 +12,7 @@ import typer
 from shared import terminal
 from shared.cli import (
     alerts,
+    audit,
     channels,
     deliveries,
     doctor,
@@ -52,6 +53,7 @@ app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(deliveries.letters, name="dead-letters")
 app.add_typer(self_alerts.app, name="self-alerts")
 app.add_typer(tokens.app, name="tokens")
+app.command("audit")(audit.audit)
 app.command("stats")(stats.stats)
 app.command("migrate")(operate.migrate)
 app.command("doctor")(doctor.doctor)

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from shared.manage.exporting import export_rules as export_rules
     from shared.manage.forgetting import ForgottenOne as ForgottenOne
     from shared.manage.forgetting import forget_series as forget_series
+    from shared.manage.history import list_changes as list_changes
     from shared.manage.letters import LetterDetail as LetterDetail
     from shared.manage.letters import LetterItem as LetterItem
     from shared.manage.letters import get_dead_letter as get_dead_letter
@@ -143,6 +144,7 @@ _HOMES = {
     "shared.manage.explain": ("Explained", "SeriesStanding", "explain_rule"),
     "shared.manage.exporting": ("export_rules",),
     "shared.manage.forgetting": ("ForgottenOne", "forget_series"),
+    "shared.manage.history": ("list_changes",),
     "shared.manage.letters": (
         "LetterDetail",
         "LetterItem",
