@@ -23,9 +23,9 @@ def database(seen: Seen, *, in_cluster: bool) -> list[Finding]:
     """Whether it answers, is one that Tocsin works with, and has the tables that this program needs."""
     if isinstance(seen, Trouble):
         fix = "Start it, or correct TOCSIN_DATABASE_URL; nothing works without it"
-        return [Finding("database", FAIL, seen.why, fix), unseen("migrations")]
+        return [Finding("database", FAIL, seen.why, fix), unseen("migrations", seen)]
     if isinstance(seen, Nothing):
-        return [Finding("database", WARN, seen.why, "The first start makes it"), unseen("migrations")]
+        return [Finding("database", WARN, seen.why, "The first start makes it"), unseen("migrations", seen)]
     said = f"{NAMES[seen.server.dialect]} {seen.server.version} at {seen.shown}, {seen.latency_ms:.0f} ms"
     return [_server(seen, said, in_cluster), *_settings(seen), _migrations(seen)]
 
@@ -144,9 +144,14 @@ def _source(check: str, name: str, store: MetricSource | Trouble | Nothing) -> F
     return Finding(check, OK, said)
 
 
-def unseen(check: str) -> Finding:
+def unseen(check: str, seen: Seen) -> Finding:
     """What only the database could tell."""
-    return Finding(check, SKIPPED, "the database can't be read")
+    why = (
+        "its tables are not those that this program reads"
+        if isinstance(seen, Database)
+        else "there is no database to ask"
+    )
+    return Finding(check, SKIPPED, why)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

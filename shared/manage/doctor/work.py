@@ -28,7 +28,7 @@ def ticks(seen: Seen) -> list[Finding]:
     """Whether rules are evaluated, in time and without errors."""
     standing = _standing(seen)
     if standing is None:
-        return [unseen("ticks")]
+        return [unseen("ticks", seen)]
     if not standing.ticks:
         fix = "See whether the PingSource `tick` is Ready and `evaluate` runs; `tocsin tick` runs one by hand"
         return [Finding("ticks", FAIL if standing.rules else WARN, "no tick was ever recorded", fix)]
@@ -49,13 +49,12 @@ def ticks(seen: Seen) -> list[Finding]:
             )
         ]
     slowest, budget = max(one.total_ms for one in standing.ticks), interval * BUDGET
-    took = (
-        f"the slowest of the last {len(standing.ticks)} took {slowest / 1000:.1f} s of {budget / 1000:.3g} s"
-    )
+    which = f"the slowest of the last {len(standing.ticks)}" if len(standing.ticks) > 1 else "it"
+    took = f"{which} took {slowest / 1000:.1f} s of {budget / 1000:.3g} s"
     if slowest > budget / 2:
         return [
             Finding(
-                "ticks", WARN, f"{said}; {took}", "Give `evaluate` more CPU, or use shards: docs/deploy.md"
+                "ticks", WARN, f"{said}; {took}", "Give `evaluate` more CPU, or use shards: docs/scaling.md"
             )
         ]
     if skipped := sum(one.skipped for one in standing.ticks):
@@ -70,7 +69,7 @@ def rules(seen: Seen) -> list[Finding]:
     """Whether there are any, and can be evaluated."""
     standing = _standing(seen)
     if standing is None:
-        return [unseen("rules")]
+        return [unseen("rules", seen)]
     if standing.rules_in_error:
         said = f"{standing.rules_in_error} of {standing.rules} can't be evaluated"
         return [Finding("rules", WARN, said, "`tocsin rules list` shows which, `tocsin rules show` why")]
@@ -83,7 +82,7 @@ def outbox(seen: Seen) -> list[Finding]:
     """Whether the Broker takes events."""
     standing = _standing(seen)
     if standing is None:
-        return [unseen("outbox")]
+        return [unseen("outbox", seen)]
     count, oldest = standing.unpublished, standing.oldest_unpublished_seconds
     if oldest > WAITING_SECONDS:
         said = f"{count} events wait for the Broker, the oldest for {oldest} s"
@@ -95,7 +94,7 @@ def deliveries(seen: Seen) -> list[Finding]:
     """Whether channels take what is told."""
     standing = _standing(seen)
     if standing is None:
-        return [unseen("deliveries")]
+        return [unseen("deliveries", seen)]
     found = []
     if standing.failing_channels:
         said = f"refuse everything: {', '.join(standing.failing_channels)}"
@@ -113,7 +112,7 @@ def dead_letters(seen: Seen) -> list[Finding]:
     """What the Broker gave up on and is still open."""
     standing = _standing(seen)
     if standing is None:
-        return [unseen("dead letters")]
+        return [unseen("dead letters", seen)]
     if open_ones := {kind: count for kind, count in standing.dead_letters.items() if count}:
         fix = f"`tocsin dead-letters list` shows why: {RUNBOOK}#dead-letters"
         return [Finding("dead letters", WARN, f"open: {_listed(open_ones)}", fix)]
@@ -124,7 +123,7 @@ def self_alerts(seen: Seen) -> list[Finding]:
     """Whether Tocsin would tell of all this by itself."""
     standing = _standing(seen)
     if standing is None:
-        return [unseen("self-alerts")]
+        return [unseen("self-alerts", seen)]
     on, total = standing.self_alerts
     if on < total:
         fix = "`tocsin self-alerts on`: Tocsin then tells when it can't work"
