@@ -140,8 +140,13 @@ def test_a_cluster_with_tocsin_in_order_is_ok(tocsin: Tocsin, kubectl: Any) -> N
     }
 
 
-def test_a_setting_that_no_process_would_start_with_is_the_only_finding(tmp_path: Path) -> None:
-    ran = program("doctor", "--json", cwd=tmp_path, TOCSIN_TENANT="A B", TOCSIN_LATENESS_SECONDS="-1")
+def test_a_setting_that_no_process_would_start_with_is_the_only_finding(
+    tocsin: Tocsin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOCSIN_TENANT", "A B")
+    monkeypatch.setenv("TOCSIN_LATENESS_SECONDS", "-1")
+
+    ran = tocsin("doctor", "--json")
 
     (only,) = findings(ran).values()
     assert ran.status == 1
