@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from knative.cluster import objects as of
@@ -114,7 +114,7 @@ def states(kubectl: Kubectl, namespace: str, kinds: Sequence[str]) -> list[Found
     return [of.state_of(item) for item in there if not item["metadata"].get("ownerReferences")]
 
 
-def status(kubectl: Kubectl, folder: Path, image: str, timeout: float) -> None:
+def status(kubectl: Kubectl, folder: Path) -> None:
     """Print a line for each object that can be ready or not, those that aren't first."""
     namespace = of.namespace_of(kubectl.render(folder))
     kubectl.version()
@@ -130,7 +130,7 @@ def status(kubectl: Kubectl, folder: Path, image: str, timeout: float) -> None:
         raise ClusterError(f"{waiting} of {len(found)} are not ready.")
 
 
-def undeploy(kubectl: Kubectl, folder: Path, image: str, timeout: float) -> None:
+def undeploy(kubectl: Kubectl, folder: Path) -> None:
     """Take away what the overlay made, but the namespace with Secrets and volumes, which can't be made again."""
     overlay = kubectl.render(folder)
     namespace = of.namespace_of(overlay)
@@ -165,17 +165,13 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
-_VERBS: dict[str, Callable[[Kubectl, Path, str, float], None]] = {
-    "deploy": deploy,
-    "status": status,
-    "undeploy": undeploy,
-}
-
-
 def main() -> int:
     """Do one verb; 1 when it failed."""
-    parser = argparse.ArgumentParser(prog="python -m knative.cluster", description=deploy.__doc__)
-    parser.add_argument("verb", choices=sorted(_VERBS))
+    parser = argparse.ArgumentParser(
+        prog="python -m knative.cluster",
+        description="Bring an overlay into a cluster, and take it out again.",
+    )
+    parser.add_argument("verb", choices=["deploy", "status", "undeploy"])
     parser.add_argument(
         "--overlay", default="dev", help="name of an overlay, or a path to one (default: dev)"
     )
@@ -184,7 +180,10 @@ def main() -> int:
     given = parser.parse_args()
     folder = OVERLAYS / given.overlay if (OVERLAYS / given.overlay).is_dir() else Path(given.overlay)
     try:
-        _VERBS[given.verb](Kubectl(), folder, given.image, given.timeout)
+        if given.verb == "deploy":
+            deploy(Kubectl(), folder, given.image, given.timeout)
+        else:
+            {"status": status, "undeploy": undeploy}[given.verb](Kubectl(), folder)
     except ClusterError as error:
         print(error, file=sys.stderr)
         return 1
