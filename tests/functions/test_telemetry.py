@@ -219,7 +219,7 @@ def test_a_collector_in_trouble_slows_nothing_is_told_of_once_and_its_login_stay
     held.set()
 
     assert not evaluate.running
-    assert ended_in < 8
+    assert ended_in < 10, "it was killed, because it waited for its collector"
     assert sorted(set(lost)) == sorted(lost)
     if trouble == "refuses":
         assert {line.partition(" ")[0] for line in lost} == {"traces", "metrics"}
