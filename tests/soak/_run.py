@@ -22,7 +22,6 @@ MOST_HELD = 300
 SETTLE_EVERY = 3
 """Waves after which everybody rests and a minute passes, so that what was lost comes again within the run."""
 SETTLE_SECONDS = 120.0
-_POLL = 0.05
 _MINUTE = 60_000
 _SHARES = (0.15, 0.3, 0.45)
 _STORM_SHARE = 0.9
@@ -146,15 +145,13 @@ class _Going:
 
     def _settle(self) -> bool:
         """Wait until nobody is at work; False when that takes too long."""
-        deadline = time.monotonic() + SETTLE_SECONDS
-        while time.monotonic() < deadline:
-            if (
-                not self.stage.stack.broker_holds
-                and not self.stage.busy()
-                and not self.stage.stack.broker_holds
-            ):
-                return True
-            time.sleep(_POLL)
+        stack = self.stage.stack
+        # Asked twice: somebody may have begun since the Broker was asked.
+        if stack.wait_for(
+            lambda: not stack.broker_holds and not self.stage.busy() and not stack.broker_holds,
+            SETTLE_SECONDS,
+        ):
+            return True
         self.outcome.wrong.append(
             f"nobody rests after {SETTLE_SECONDS:g} s: the Broker holds {self.stage.stack.broker_holds}, "
             f"at work are {', '.join(self.stage.busy()) or 'none'}"

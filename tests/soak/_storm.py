@@ -21,6 +21,7 @@ from knative.local.journal import Note
 from tests.soak._oracle import EVERYBODY, Death
 from tests.soak._stage import KINDS, Stage
 from tests.soak._told import REPEAT
+from tests.support.waiting import let_pass
 
 BLINDING = ("evaluate killed", "MariaDB restarted", "InfluxDB errs", "InfluxDB hangs", "InfluxDB breaks off")
 """A slot with one of these may not be evaluated."""
@@ -122,7 +123,7 @@ class Storm:
 
         def happen() -> None:
             if not at_once:
-                time.sleep(moment)
+                let_pass(moment)
             if name != "evaluate killed" and name not in SENDERS:  # deaths are counted when they happen
                 with self._lock:
                     self.counts[name] += 1
@@ -153,7 +154,7 @@ class Storm:
     def _restart_mariadb(self, away: float) -> None:
         self._died(EVERYBODY)
         self.stage.servers.mariadb.kill()
-        time.sleep(away)
+        let_pass(away)
         self.stage.servers.mariadb.start()
 
     def _mark_senders(self, how: str) -> None:
@@ -189,5 +190,5 @@ class Storm:
 
     def _broker_away(self, away: float) -> None:
         self.stage.stack.broker_leaves()
-        time.sleep(away)
+        let_pass(away)
         self.stage.stack.broker_comes_back()

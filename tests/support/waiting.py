@@ -43,3 +43,8 @@ async def stays_true(condition: Callable[[], object], what: str, during: float) 
     while time.monotonic() < end:
         assert condition(), f"{what}: no longer true"
         await asyncio.sleep(_STEP_SECONDS)
+
+
+def let_pass(seconds: float) -> None:
+    """Let time pass before something goes wrong at a moment that was drawn by lot. Never in place of a condition."""
+    time.sleep(seconds)
