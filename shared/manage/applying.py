@@ -159,21 +159,23 @@ def _stale(tx: Tx, todo: _Work, wanted: Wanted) -> list[str]:
         for key, one in todo.before.items()
         if not isinstance(one, SilenceRow) and wanted.versions.get(key, one.version) != one.version
     }
-    last = audit.changes_at(tx, {key: one.updated_at for key, one in changed.items()})
+    new = [key for key in todo.after if key not in todo.before]
+    gone = managed.deleted_ones(tx, monitors.KIND, [key for key in new if key in wanted.monitors])
+    gone |= managed.deleted_ones(tx, rules.KIND, [key for key in new if key in wanted.rules])
+    last = audit.changes_at(tx, {**{key: one.updated_at for key, one in changed.items()}, **gone})
     found = []
-    for key, one in changed.items():
+    for key in (*changed, *gone):
         row = last.get(key)
-        if row is not None and row.action.endswith(f".{APPLIED}"):
+        if row is not None and row.action.endswith(APPLIED):
             continue
         by = f", by {row.actor} at {shown_time(row.at)}" if row else ""
-        what = f"{wanted.paths[key]} ({key}) was changed since the file was exported{by}"
-        found.append(f"{what}: version {wanted.versions[key]} in the file, {one.version} stored")
-    new = [key for key in todo.after if key not in todo.before]
-    for kind, some in ((monitors.KIND, wanted.monitors), (rules.KIND, wanted.rules)):
-        gone = managed.deleted_ones(tx, kind, [key for key in new if key in some])
-        found += [
-            f"{wanted.paths[key]} ({key}) was deleted since the file was exported" for key in sorted(gone)
-        ]
+        how = "deleted" if key in gone else "changed"
+        stands = (
+            f": version {wanted.versions[key]} in the file, {changed[key].version} stored"
+            if key in changed
+            else ""
+        )
+        found.append(f"{wanted.paths[key]} ({key}) was {how} since the file was exported{by}{stands}")
     return found
 
 

@@ -148,16 +148,16 @@ def remove(tx: Tx, kind: Kind, ids: Sequence[str], now: Millis) -> None:
         )
 
 
-def deleted_ones(tx: Tx, kind: Kind, ids: Sequence[str]) -> set[str]:
-    """Those of the ids that are of deleted rows."""
-    found: set[str] = set()
+def deleted_ones(tx: Tx, kind: Kind, ids: Sequence[str]) -> dict[str, Millis]:
+    """Those of the ids that are of deleted rows, and when they were deleted."""
+    found: dict[str, Millis] = {}
     for start in range(0, len(ids), _IN_LIST):
-        query = select(kind.table.c.id).where(
+        query = select(kind.table.c.id, kind.table.c.deleted_at).where(
             kind.table.c.tenant == tx.tenant,
             kind.table.c.id.in_(ids[start : start + _IN_LIST]),
             kind.table.c.deleted_at.is_not(None),
         )
-        found.update(tx.conn.execute(query).scalars())
+        found |= {row[0]: row[1] for row in tx.conn.execute(query)}
     return found
 
 

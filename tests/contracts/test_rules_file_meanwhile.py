@@ -54,11 +54,21 @@ def test_what_was_deleted_since_comes_back_by_force_only(filled: Wiring, store: 
     file = document(filled)
     manage.delete_rule(filled, "rule_low", actor="test", now=NOW + 1)
 
-    assert planned(filled, file).stale == ("rules[1] (rule_low) was deleted since the file was exported",)
+    assert planned(filled, file).stale == (
+        "rules[1] (rule_low) was deleted since the file was exported, by test at 2023-11-14T22:13:20.001Z",
+    )
     with pytest.raises(Conflict, match="was deleted since"):
         applied(filled, file)
     assert said(applied(filled, file, force=True)) == [("added", "rule", "Bitcoin low")]
     assert store.read(lambda tx: rules.get(tx, "rule_low")).version == 3
+
+
+def test_what_a_file_removed_comes_back_with_a_file_that_has_it(filled: Wiring) -> None:
+    whole, without = document(filled), document(filled)
+    del without["rules"][1]
+    applied(filled, without, prune=True)
+
+    assert said(applied(filled, whole, now=NOW + 9)) == [("added", "rule", "Bitcoin low")]
 
 
 def test_a_silence_that_was_ended_stays_so_and_the_file_is_only_behind(filled: Wiring) -> None:
