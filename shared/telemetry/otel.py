@@ -53,15 +53,22 @@ def start(function: str, environ: Mapping[str, str]) -> "Recorder":
     tracers = TracerProvider(resource=resource, shutdown_on_exit=False)
     readers: list[PeriodicExportingMetricReader] = []
     ending = _Ending()
-    if _is_sent("OTEL_TRACES_EXPORTER", environ):
+    if is_sent("TRACES", environ):
         tracers.add_span_processor(BatchSpanProcessor(_Spans()))
         ending.add(tracers.shutdown)
-    if _is_sent("OTEL_METRICS_EXPORTER", environ):
+    if is_sent("METRICS", environ):
         readers.append(PeriodicExportingMetricReader(_Metrics()))
     meters = MeterProvider(readers, resource=resource, shutdown_on_exit=False)
     ending.add(meters.shutdown)
     atexit.register(ending.run)
     return Recorder(tracers, meters)
+
+
+def is_sent(signal: str, environ: Mapping[str, str]) -> bool:
+    """Whether TRACES or METRICS have an endpoint and are not switched off; the SDK would send to this machine else."""
+    off = environ.get(f"OTEL_{signal}_EXPORTER", "").strip().lower() == "none"
+    endpoints = ("OTEL_EXPORTER_OTLP_ENDPOINT", f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT")
+    return not off and any(environ.get(name, "").strip() for name in endpoints)
 
 
 def resource_of(function: str, environ: Mapping[str, str]) -> Resource:
@@ -199,10 +206,6 @@ class _Metrics(OTLPMetricExporter):
         result = super().export(metrics_data, timeout_millis, **kwargs)
         self._notice.of(taken=result is MetricExportResult.SUCCESS)
         return result
-
-
-def _is_sent(variable: str, environ: Mapping[str, str]) -> bool:
-    return environ.get(variable, "otlp").strip().lower() not in ("none", "")
 
 
 def _quiet() -> None:

@@ -83,6 +83,20 @@ def test_it_is_wanted_where_an_endpoint_is_set_and_it_is_not_switched_off(
     assert telemetry.wanted(environ) is expected
 
 
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318"}, (True, True)),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://c:4318/v1/traces"}, (True, False)),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318", "OTEL_TRACES_EXPORTER": "none"}, (False, True)),
+    ],
+)
+def test_traces_and_metrics_go_only_where_an_endpoint_is_set_for_them(
+    environ: dict[str, str], expected: tuple[bool, bool]
+) -> None:
+    assert (otel.is_sent("TRACES", environ), otel.is_sent("METRICS", environ)) == expected
+
+
 def test_without_the_package_there_is_one_sentence_and_work_goes_on(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
