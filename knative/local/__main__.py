@@ -77,9 +77,9 @@ def wait(stack: Stack, asked: argparse.Namespace, stopped: threading.Event) -> i
 
 def faults_done(counts: Mapping[str, int]) -> str:
     """What went wrong on purpose, counted; empty when nothing did."""
-    names = {"dropped": "events lost", "duplicated": "doubled", "reordered": "held back"}
+    names = {"dropped": "events lost", "duplicated": "events doubled", "reordered": "deliveries held back"}
     names |= {"broker_away": "outages of the Broker", "killed": "functions killed"}
-    return ", ".join(f"{counts[what]} {words}" for what, words in names.items() if counts[what])
+    return ", ".join(f"{words}: {counts[what]}" for what, words in names.items() if counts.get(what))
 
 
 def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:

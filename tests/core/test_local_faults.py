@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from knative.local.__main__ import faults_done
 from knative.local.arguments import options, parse
 from knative.local.errors import LocalError
 from knative.local.faults import Dice, Faults, Kill, Outage
@@ -95,6 +96,11 @@ def test_the_options_of_the_command_line_become_faults() -> None:
     assert found.faults == Faults(0.05, 0.1, 1.0, Outage(60, 5), kills, 7)
     assert found.scale_down_after == 5
     assert options(parse([])).faults == Faults()
+
+
+def test_what_went_wrong_is_counted_at_the_end() -> None:
+    assert faults_done({"ticks": 7}) == ""
+    assert faults_done({"ticks": 7, "dropped": 2, "killed": 1}) == "events lost: 2, functions killed: 1"
 
 
 @pytest.mark.parametrize(
