@@ -54,7 +54,7 @@ def _facts(found: "manage.AlertStats") -> list[tuple[str, object]]:
 def _spread(one: "manage.Spread") -> str:
     if one.median is None or one.p90 is None:
         return ""
-    return f"{terminal.lasting(one.median)} in the middle, {terminal.lasting(one.p90)} for nine of ten"
+    return f"half within {terminal.lasting(one.median)}, nine of ten within {terminal.lasting(one.p90)}"
 
 
 def _stretches(found: "manage.AlertStats") -> None:

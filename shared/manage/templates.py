@@ -228,8 +228,13 @@ def _no_number(variant: TemplateVariant, field: FieldSeen) -> str:
     return f"{field.name!r} holds text, and it needs a number" if texts else ""
 
 
+def _either(names: Sequence[str]) -> str:
+    """`price, last or close`."""
+    return " or ".join(one for one in (", ".join(names[:-1]), names[-1]) if one)
+
+
 def _no_field(template: Template, seen: MonitorDescribed) -> str:
     known = [one.name for one in seen.fields]
     has = f"the monitor has {', '.join(known[:10])}{', …' if len(known) > 10 else ''}"
-    wanted = "a field" if ANY in template.field_names else f"a field {' or '.join(template.field_names)}"
+    wanted = "a field" if ANY in template.field_names else f"a field {_either(template.field_names)}"
     return f"it needs {wanted}; {has if known else 'no field of the monitor is known yet'}"

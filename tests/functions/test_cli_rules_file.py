@@ -208,8 +208,8 @@ def test_statistics_show_noise_answers_and_silence(filled: Tocsin, tmp_path: Pat
 
     assert (ran.status, ran.err) == (0, "")
     assert "3: 3 high" in ran.out
-    assert "1.5 min in the middle, 1.5 min for nine of ten" in ran.out
-    assert "2 min in the middle" in ran.out
+    assert "half within 1.5 min, nine of ten within 1.5 min" in ran.out
+    assert "half within 2 min" in ran.out
     lines = [" ".join(line.split()) for line in ran.out.splitlines()]
     assert "Tue 2023-11-14 3 3 high" in lines
     assert "Bitcoin high 3 100% 3 3" in lines
