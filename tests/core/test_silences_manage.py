@@ -56,7 +56,8 @@ def test_making_and_ending_a_silence_is_audited_and_bumps_the_revision(wiring: W
     ended, created = (row for row in written(wiring) if row.object == made.id)
     assert (created.action, created.actor, created.object) == ("silence.create", "cli:ann", made.id)
     assert json.loads(created.after or "")["matcher"] == {"rules": ["rule_btc"]}
-    assert (ended.action, ended.actor, ended.after) == ("silence.end", "cli:bob", None)
+    assert (ended.action, ended.actor) == ("silence.end", "cli:bob")
+    assert [json.loads(text or "")["ended_at"] for text in (ended.before, ended.after)] == [None, NOW + 1]
     assert revision(wiring) == before + 2
 
 
