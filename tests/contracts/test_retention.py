@@ -179,7 +179,10 @@ def test_what_was_told_of_a_firing_alert_stays_until_its_end_was_told(
         mine = table.c.id == alert["id"] if table is tables.alerts else table.c.rule_id == alert["rule_id"]
         store.write(lambda tx: tx.conn.execute(update(table).where(mine).values(**values)))
 
-    assert there()
+    change(tables.states, active=False)
+    assert there(), "it fires"
+    change(tables.alerts, resolved_at=now - DAY, state="resolved", open_key=alert["id"])
+    assert there(), "it ended a day ago"
     change(tables.alerts, resolved_at=now - 40 * DAY, state="resolved", open_key=alert["id"])
     change(tables.states, active=True, announced_alert=alert["id"])
     assert there(), "its end is still held back"
