@@ -14,7 +14,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-import yaml
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from shared.errors import InvalidInput, TokenRefused
@@ -122,6 +121,8 @@ def digest(token: str) -> str:
 
 def read_entries(path: Path, field: str = SETTING) -> Sequence[Entry]:
     """The entries. Raises InvalidInput about `field`, which repeats nothing of the file but names of keys and ids."""
+    import yaml  # `tocsin --help` must not wait for it
+
     try:
         tokens = _File.model_validate(yaml.safe_load(path.read_text("utf-8"))).tokens
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

@@ -8,7 +8,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-import yaml
 from pydantic import ValidationError
 
 from shared.conversation.access import Entry, Scope, digest, read_entries
@@ -107,4 +106,6 @@ def _time(moment: Millis) -> datetime:
 
 def _scalar(text: str) -> str:
     """Plain where YAML reads it back as the same text: an id such as 007 or no would become something else."""
+    import yaml  # `tocsin --help` must not wait for it
+
     return text if yaml.safe_load(text) == text else f'"{text}"'
