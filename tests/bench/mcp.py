@@ -142,8 +142,8 @@ def _start(lab: Lab) -> Row:
 def _lists(full: FunctionProcess, empty: FunctionProcess, asked: Sequence[Call], count: int) -> Row:
     callers = {"full": _Caller(full), "empty": _Caller(empty)}
     taken: dict[str, list[float]] = {name: [] for name in callers}
-    for given in asked:
-        assert callers["full"].ask(given)["items"], given  # warm, and something is found
+    found = [given for given in asked if callers["full"].ask(given)["items"]]  # and it is warm now
+    assert len(found) == len(asked) or count < CALLS, "a list of nothing would be too quick"
     for given in islice(cycle(asked), count):
         for who, caller in callers.items():
             # A rule that is not there is refused, which would be quicker than a list.
