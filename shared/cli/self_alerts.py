@@ -17,7 +17,10 @@ Channels = Annotated[
 
 @app.command()
 def on(channel: Channels = None, json: context.Json = False) -> None:
-    """Turn them on: those that are missing are added, what you changed of the others stays."""
+    """Turn them on.
+
+    Those that are missing are added; what you changed of the others stays.
+    """
     with context.opened() as wiring:
         done = manage.turn_on_self_alerts(wiring, channels=channel, actor=context.actor(), now=wiring.clock())
     if json:
@@ -30,7 +33,10 @@ def on(channel: Channels = None, json: context.Json = False) -> None:
 
 @app.command()
 def off(json: context.Json = False) -> None:
-    """Turn them off; they stay as you changed them, and the next tick closes their alerts."""
+    """Turn them off; the next tick closes their alerts.
+
+    They stay as you changed them.
+    """
     with context.opened() as wiring:
         done = manage.turn_off_self_alerts(wiring, actor=context.actor(), now=wiring.clock())
     if json:
@@ -43,7 +49,7 @@ def off(json: context.Json = False) -> None:
 
 @app.command("list")
 def list_(json: context.Json = False) -> None:
-    """Show all of them: which are on, which fire, and where it says what to do."""
+    """Show all of them: which are on, and which fire."""
     with context.opened() as wiring:
         found = manage.list_self_alerts(wiring)
     if json:

@@ -8,7 +8,7 @@ from shared.cli import context
 
 
 def status(json: context.Json = False) -> None:
-    """Show the state of everything: ticks, rules, alerts, deliveries, channels, metric stores."""
+    """Show the state of everything: ticks, rules, deliveries, channels."""
     with context.opened() as wiring:
         found = manage.get_status(wiring)
     if json:

@@ -53,7 +53,10 @@ def test_wrong_input_is_one_sentence_on_stderr_and_status_2(
 
 @pytest.mark.parametrize(
     "command",
-    [[], ["monitors"], ["rules"], ["alerts"], ["silences"], ["channels"], ["deliveries"], ["dead-letters"]],
+    [
+        *([], ["monitors"], ["rules"], ["alerts"], ["silences"], ["channels"]),
+        *(["deliveries"], ["dead-letters"], ["self-alerts"]),
+    ],
     ids=" ".join,
 )
 def test_help_says_what_each_command_does_in_one_whole_line(tocsin: Tocsin, command: list[str]) -> None:
