@@ -8,7 +8,7 @@ from shared.cli import context
 
 
 def status(json: context.Json = False) -> None:
-    """Show the state of everything: ticks, rules, deliveries, channels."""
+    """Show the state of everything in one look."""
     with context.opened() as wiring:
         found = manage.get_status(wiring)
     if json:
