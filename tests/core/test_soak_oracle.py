@@ -163,6 +163,10 @@ def test_people_who_are_told_each_change_or_all_at_once_are_told_the_truth() -> 
     last = people()[-1]
     folded = [replace(last, alerts=episodes)]
     assert judge_people(folded, [], [RULE.rule], INPUT).wrong == []
+    # An end that waited for the next beginning is told with it.
+    together = [people()[0], replace(people()[2], alerts=2), *people()[3:]]
+    assert [one.event for one in together[:2]] == [FIRING, FIRING]
+    assert judge_people(together, [], [RULE.rule], INPUT).wrong == []
     # What never arrived is told by its repetition.
     repeated = [*people()[:-1], replace(last, marked=True)]
     assert judge_people(repeated, [Death(0.0, "notify-slack")], [RULE.rule], INPUT).wrong == []
@@ -178,7 +182,7 @@ def test_people_who_are_told_too_little_the_wrong_end_or_something_twice_are_not
     assert "of them told" in complaints(people()[2:])
     clean = frozenset([INPUT.time_of(FIRST.start - 1)])
     assert "in which it is clean" in complaints([replace(people()[0], began=clean), *people()[1:]])
-    assert "twice in a row" in complaints([*people(), last])
+    assert "told twice of one alert" in complaints([*people(), last])
     marked = replace(last, at=99.0, marked=True)
     assert "nobody died before" in complaints([*people(), marked])
     assert complaints([*people(), marked], Death(98.0, "notify-slack")) == ""

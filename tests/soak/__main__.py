@@ -18,6 +18,7 @@ from tests.soak._run import Outcome, Wanted, run
 from tests.support.servers import PACKAGES, find
 
 SHOWN = 30
+FEWEST = 20
 NEEDED = ("mariadbd", "redis-server", "influxd")
 
 
@@ -30,8 +31,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--kill-every", type=float, default=15, help="seconds from kill to kill of each function"
     )
-    parser.add_argument("--keep", action="store_true", help="keep the folder with logs and data")
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="keep logs, data and what was told (told.jsonl) even when all is well",
+    )
     asked = parser.parse_args(arguments)
+    if asked.rules < FEWEST or asked.minutes <= 0 or asked.kill_every <= 0:
+        parser.error(f"--rules of {FEWEST} at least, and --minutes and --kill-every above 0, are needed")
     if lacking := [PACKAGES[name] for name in NEEDED if find(name) is None]:
         print(
             f"a run needs Debian's {', '.join(lacking)}; as root, `python -m tests.support.install` installs them"
@@ -41,12 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted = Wanted(asked.rules, seed, seconds=asked.minutes * 60, kill_every=asked.kill_every)
     folder = Path(tempfile.mkdtemp(prefix="tocsin-soak-"))
     _say(f"seed {seed}; state and logs in {folder}")
-    try:
-        outcome = run(folder, wanted, _say)
-    finally:
-        if not asked.keep:
-            shutil.rmtree(folder, ignore_errors=True)
+    outcome = run(folder, wanted, _say)
     _report(outcome, seed)
+    if outcome.wrong or asked.keep:
+        print(f"What was told is in {folder / 'told.jsonl'}, logs are in {folder / 'state' / 'logs'}.")
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
     return 1 if outcome.wrong else 0
 
 

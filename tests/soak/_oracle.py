@@ -183,7 +183,8 @@ def _judge_beginnings(
 
 
 def _judge_words(verdict: Verdict, rule: str, heard: Sequence[Said], lethal: Sequence[float]) -> None:
-    before: Said | None = None
+    """Firing may be told twice in a row, when an end is told with the next beginning; but not of one alert."""
+    known: set[tuple[str, frozenset[int]]] = set()
     for one in heard:
         verdict.counts["told"] += 1
         if one.event not in (FIRING, RESOLVED):
@@ -192,9 +193,11 @@ def _judge_words(verdict: Verdict, rule: str, heard: Sequence[Said], lethal: Seq
             verdict.counts["marked as repeated"] += 1
             if not any(death <= one.at for death in lethal):
                 verdict.complain(f"slack {rule}: {one.event} is marked as repeated, and nobody died before")
-        elif before is not None and before.event == one.event == FIRING:
-            verdict.complain(f"slack {rule}: firing is told twice in a row, and not marked as repeated")
-        before = one
+        elif (one.event, one.began) in known:
+            verdict.complain(
+                f"slack {rule}: {one.event} is told twice of one alert, and not marked as repeated"
+            )
+        known.add((one.event, one.began))
 
 
 def judge_crowd(counted: Sequence[Counted], given: Input) -> Verdict:

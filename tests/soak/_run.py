@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from tests.soak._input import STEP, Wave
-from tests.soak._oracle import Verdict, judge_crowd, judge_people, judge_program
+from tests.soak._oracle import Death, Verdict, judge_crowd, judge_people, judge_program
 from tests.soak._stage import Stage, opened
 from tests.soak._storm import SENDERS, Storm
 from tests.soak._time import Time
+from tests.soak._told import Counted, Said, Told
 
 CALM_SLOTS = 2
 """The last slots of every wave, in which nothing keeps evaluate from its work: so every episode can be seen."""
@@ -62,7 +64,7 @@ def run(folder: Path, wanted: Wanted, say: Callable[[str], None]) -> Outcome:
     with opened(
         folder, wanted.rules, wanted.seed, hang_seconds=wanted.hang_seconds, whole=wanted.whole
     ) as stage:
-        going = _Going(stage, wanted, say)
+        going = _Going(stage, wanted, say, folder)
         say(f"{wanted.rules:,} rules, {len(stage.given.series):,} series, seed {wanted.seed}")
         going.waves()
         going.drain()
@@ -70,8 +72,8 @@ def run(folder: Path, wanted: Wanted, say: Callable[[str], None]) -> Outcome:
 
 
 class _Going:
-    def __init__(self, stage: Stage, wanted: Wanted, say: Callable[[str], None]) -> None:
-        self.stage, self.wanted, self.say = stage, wanted, say
+    def __init__(self, stage: Stage, wanted: Wanted, say: Callable[[str], None], folder: Path) -> None:
+        self.stage, self.wanted, self.say, self.folder = stage, wanted, say, folder
         self.storm = Storm(stage, wanted.seed, wanted.kill_every)
         self.time = Time(stage.servers.mariadb.access, "soak")
         self.outcome = Outcome()
@@ -197,4 +199,21 @@ class _Going:
         events = {f"event {what}": counted[what] for what in ("dropped", "duplicated", "reordered")}
         found.faults = self.storm.counts + Counter(events)
         found.slots, found.seconds = given.slots, seconds
+        self._keep()
         return found
+
+    def _keep(self) -> None:
+        """Write down what arrived and who died, one JSON object a line, for whoever looks for the reason."""
+        told = self.stage.receivers
+        everything: list[Told | Said | Counted | Death] = [
+            *told.webhook,
+            *told.pagerduty,
+            *told.people,
+            *told.crowd,
+            *self.storm.deaths,
+        ]
+        lines = (
+            json.dumps({"is": type(one).__name__, **asdict(one)}, default=sorted)
+            for one in sorted(everything, key=lambda one: one.at)
+        )
+        (self.folder / "told.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
