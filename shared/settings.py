@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     keep_ticks_days: int = Field(14, ge=0, le=36_500, description="how long ticks are kept; 0: for ever")
     keep_steps_days: int = Field(90, ge=0, le=36_500, description="the steps of every series")
-    keep_notifications_days: int = Field(30, ge=0, le=36_500, description="what was told, and to whom")
+    keep_notifications_days: int = Field(90, ge=0, le=36_500, description="what was told, and to whom")
     keep_dead_letters_days: int = Field(30, ge=0, le=36_500, description="what the broker gave up on")
     keep_alerts_days: int = Field(365, ge=0, le=36_500, description="alerts that are over")
     keep_rules_days: int = Field(90, ge=0, le=36_500, description="rules and monitors that were deleted")

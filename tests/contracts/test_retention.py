@@ -141,9 +141,9 @@ def test_a_dry_run_counts_and_removes_nothing(ports: Wiring, store: Store, now: 
 
     assert everything(store) == before
     removed = report_rows(ports, now)
-    assert {name: removed[name] for name in ("ticks", "outbox", "deliveries", "notification_alerts")} == {
-        name: counted[name] for name in ("ticks", "outbox", "deliveries", "notification_alerts")
-    }
+    exact = ("ticks", "outbox", "deliveries", "notification_alerts")
+    assert [removed.get(name) for name in exact] == [counted.get(name) for name in exact]
+    assert removed["outbox"] > 0
     # What referred to the others went before them; a dry run leaves it where it is.
     assert all(removed[name] >= count for name, count in counted.items())
 
@@ -183,7 +183,7 @@ def test_what_was_told_of_a_firing_alert_stays_until_its_end_was_told(
     assert there(), "it fires"
     change(tables.alerts, resolved_at=now - DAY, state="resolved", open_key=alert["id"])
     assert there(), "it ended a day ago"
-    change(tables.alerts, resolved_at=now - 40 * DAY, state="resolved", open_key=alert["id"])
+    change(tables.alerts, resolved_at=now - 100 * DAY, state="resolved", open_key=alert["id"])
     change(tables.states, active=True, announced_alert=alert["id"])
     assert there(), "its end is still held back"
     change(tables.states, active=False)
