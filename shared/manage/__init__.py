@@ -96,7 +96,10 @@ if TYPE_CHECKING:
     from shared.manage.silences import list_silences as list_silences
     from shared.manage.silences import silence_alerts as silence_alerts
     from shared.manage.stats import AlertStats as AlertStats
+    from shared.manage.stats import NoisyRule as NoisyRule
+    from shared.manage.stats import SilentRule as SilentRule
     from shared.manage.stats import Spread as Spread
+    from shared.manage.stats import Stretch as Stretch
     from shared.manage.stats import alert_stats as alert_stats
     from shared.manage.status import Status as Status
     from shared.manage.status import get_status as get_status
@@ -186,7 +189,7 @@ _HOMES = {
     ),
     "shared.manage.silence_drafts": ("SilenceDraft", "draft_silence", "weekly_of"),
     "shared.manage.silences": ("SilenceItem", "end_silence", "list_silences", "silence_alerts"),
-    "shared.manage.stats": ("AlertStats", "Spread", "alert_stats"),
+    "shared.manage.stats": ("AlertStats", "NoisyRule", "SilentRule", "Spread", "Stretch", "alert_stats"),
     "shared.manage.status": ("Status", "get_status"),
     "shared.manage.story": ("SeriesStory",),
     "shared.manage.templates": (

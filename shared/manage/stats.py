@@ -32,7 +32,7 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
-class Noisy:
+class NoisyRule:
     """One rule's share of all alerts, 0 to 1; `announced` of them were told."""
 
     rule_id: str
@@ -89,7 +89,7 @@ class AlertStats:
     by_severity: Mapping[str, int]
     stretch_days: int
     stretches: tuple[Stretch, ...]
-    noisiest: tuple[Noisy, ...]
+    noisiest: tuple[NoisyRule, ...]
     answers_of: int
     acknowledge: Spread
     resolve: Spread
@@ -173,11 +173,11 @@ def _spread(milliseconds: Sequence[Millis]) -> Spread:
     return Spread(len(milliseconds), median, p90)
 
 
-def _noisiest(tx: Tx, since: Millis, until: Millis, limit: int, total: int) -> tuple[Noisy, ...]:
+def _noisiest(tx: Tx, since: Millis, until: Millis, limit: int, total: int) -> tuple[NoisyRule, ...]:
     found = stats.noisiest(tx, since, until, limit)
     titles = rules.titles(tx, [one.rule_id for one in found])
     return tuple(
-        Noisy(
+        NoisyRule(
             one.rule_id,
             titles.get(one.rule_id, one.rule_id),
             one.alerts,

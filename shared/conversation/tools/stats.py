@@ -115,43 +115,46 @@ def alert_stats(
         still_firing=found.firing,
         by_severity=dict(found.by_severity),
         per="day" if found.stretch_days == 1 else "week",
-        counts=[
-            Count(start=times.shown(one.start), alerts=one.alerts, by_severity=dict(one.by_severity) or None)
-            for one in found.stretches
-        ],
-        noisiest_rules=[
-            Noisy(
-                rule_id=one.rule_id,
-                title=one.title,
-                alerts=one.alerts,
-                announced=one.announced,
-                series=one.series,
-                share_percent=round(one.share * 100, 1),
-            )
-            for one in found.noisiest
-        ],
+        counts=[_count(one) for one in found.stretches],
+        noisiest_rules=[_noisy(one) for one in found.noisiest],
         time_to_acknowledge=_took(found.acknowledge),
         never_acknowledged=found.never_acknowledged,
         time_to_resolve=_took(found.resolve),
         flapping_rules=[
             Flaps(rule_id=one.rule_id, title=one.title, told=one.times, now=one.now) for one in found.flapping
         ],
-        never_fired=[
-            Silent(
-                rule_id=one.rule_id,
-                title=one.title,
-                created_at=times.shown(one.created_at),
-                health=one.health,
-                doubts=list(one.doubts) or None,
-            )
-            for one in found.never_fired
-        ],
+        never_fired=[_silent(one) for one in found.never_fired],
         never_fired_total=found.never_fired_total,
         notifications=[
             Sent(kind=one.kind, sent=one.sent, failed=one.failed, unknown=one.unknown, open=one.open)
             for one in found.told
         ],
         hint=_hint(found),
+    )
+
+
+def _count(one: "manage.Stretch") -> Count:
+    return Count(start=times.shown(one.start), alerts=one.alerts, by_severity=dict(one.by_severity) or None)
+
+
+def _noisy(one: "manage.NoisyRule") -> Noisy:
+    return Noisy(
+        rule_id=one.rule_id,
+        title=one.title,
+        alerts=one.alerts,
+        announced=one.announced,
+        series=one.series,
+        share_percent=round(one.share * 100, 1),
+    )
+
+
+def _silent(one: "manage.SilentRule") -> Silent:
+    return Silent(
+        rule_id=one.rule_id,
+        title=one.title,
+        created_at=times.shown(one.created_at),
+        health=one.health,
+        doubts=list(one.doubts) or None,
     )
 
 
