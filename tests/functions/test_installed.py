@@ -87,8 +87,11 @@ def test_every_function_starts_from_the_folder_of_the_image_by_its_manifest(
             child.stop()
         return function
 
+    # Between them these two import all there is: what they compile, the others need not.
+    first = ["evaluate", "mcp_server"]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        assert list(pool.map(starts, FUNCTIONS)) == FUNCTIONS
+        started = [*pool.map(starts, first), *pool.map(starts, sorted(set(FUNCTIONS) - set(first)))]
+    assert sorted(started) == FUNCTIONS
 
 
 @pytest.fixture
