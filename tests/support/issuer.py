@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qs
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -25,7 +26,10 @@ def made_key(algorithm: str) -> PrivateKey:
 
 
 class Issuer:
-    """Use as a context manager. `keys` are those that it shows now, by name: change them to rotate."""
+    """Use as a context manager. `keys` are those that it shows now, by name: change them to rotate.
+
+    `granted` are the scopes of the next token that a client gets from it.
+    """
 
     def __init__(self, path: str = "", metadata: str = "/.well-known/oauth-authorization-server") -> None:
         """`path` is its own, `metadata` where it describes itself."""
@@ -34,6 +38,7 @@ class Issuer:
         self.extra_keys: list[dict[str, Any]] = []
         self.down = False
         self.named: str | None = None
+        self.granted = ""
 
     @property
     def url(self) -> str:
@@ -71,13 +76,34 @@ class Issuer:
         if self.down:
             return Reply(503)
         if request.path == self._metadata:
-            return Reply(200, body={"issuer": self.named or self.url, "jwks_uri": f"{self._sink.url}/keys"})
+            return Reply(200, body=self._described())
+        if request.path == "/register":
+            asked = {**request.json(), "client_id": "client-1", "token_endpoint_auth_method": "none"}
+            return Reply(201, body=asked)
+        if request.path == "/token":
+            form = {name: values[0] for name, values in parse_qs(request.text).items()}
+            token = self.token(aud=form["resource"], scope=self.granted)
+            told = {"access_token": token, "token_type": "Bearer", "expires_in": 300}
+            return Reply(200, body={**told, "scope": self.granted})
         if request.path == "/keys":
             return Reply(
                 200,
                 body={"keys": [*(_public(name, *key) for name, key in self.keys.items()), *self.extra_keys]},
             )
         return Reply(404)
+
+    def _described(self) -> dict[str, Any]:
+        here = self._sink.url
+        return {
+            "issuer": self.named or self.url,
+            "jwks_uri": f"{here}/keys",
+            "authorization_endpoint": f"{here}/authorize",
+            "token_endpoint": f"{here}/token",
+            "registration_endpoint": f"{here}/register",
+            "response_types_supported": ["code"],
+            "code_challenge_methods_supported": ["S256"],
+            "token_endpoint_auth_methods_supported": ["none"],
+        }
 
     def __enter__(self) -> "Issuer":
         self._sink.__enter__()
