@@ -152,10 +152,13 @@ class Storm:
             self.stage.stack.replace("evaluate")
 
     def _restart_mariadb(self, away: float) -> None:
-        self._died(EVERYBODY)
         self.stage.servers.mariadb.kill()
+        self._died(EVERYBODY)
         let_pass(away)
         self.stage.servers.mariadb.start()
+        # Whoever sent while it was away could not record that either.
+        with self._lock:
+            self.deaths.append(Death(time.monotonic(), EVERYBODY))
 
     def _mark_senders(self, how: str) -> None:
         with self._lock:
