@@ -125,7 +125,7 @@ def show(name: Name, json: context.Json = False) -> None:
 
 @app.command()
 def describe(name: Name, json: context.Json = False) -> None:
-    """Show what a monitor wrote lately: each field with its least, middle, greatest and latest value."""
+    """Show what each field of a monitor held lately."""
     with context.opened() as wiring:
         found = manage.describe_monitor(wiring, name, now=wiring.clock())
     if json:

@@ -26,7 +26,7 @@ PLAIN = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(PLAIN)
 def test_what_is_written_is_read_again_by_us_and_by_others(value: Any) -> None:
     written = yaml_text.write(value)
