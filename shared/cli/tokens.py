@@ -47,7 +47,7 @@ def new(
 
 @app.command("list")
 def show_all(
-    file: Annotated[Path, typer.Option(metavar="FILE", help="The file of tokens.")],
+    file: Annotated[Path, typer.Option(metavar="FILE", envvar=SETTING, help="The file of tokens.")],
     json: context.Json = False,
 ) -> None:
     """List the tokens of a file: who, what is allowed, and until when."""

@@ -83,6 +83,7 @@ def test_a_list_shows_who_may_do_what_and_no_sum(tocsin: Tocsin, tmp_path: Path)
     assert "(expired)" in shown
     assert "0" * 16 not in shown
     assert "sha256" not in tocsin("tokens", "list", "--file", str(file), "--json").out
+    assert tocsin("tokens", "list").status == 2
 
 
 @pytest.mark.parametrize(

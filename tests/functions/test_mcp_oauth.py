@@ -9,6 +9,8 @@ import jwt
 import pytest
 from mcp.shared.auth import ProtectedResourceMetadata
 
+from shared.conversation.app import application
+from shared.errors import InvalidInput
 from shared.settings import Settings
 from shared.store import audit
 from shared.wiring import Wiring
@@ -22,14 +24,13 @@ METADATA = "https://tocsin.example.com/.well-known/oauth-protected-resource/mcp"
 _JSON = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
 
 
-def env(issuer: str, **given: str) -> dict[str, str]:
+def env(issuer: Issuer) -> dict[str, str]:
     return {
         "TOCSIN_MCP_AUTH": "oauth",
-        "TOCSIN_MCP_ISSUER": issuer,
+        "TOCSIN_MCP_ISSUER": issuer.url,
         "TOCSIN_MCP_URL": AUDIENCE,
         "TOCSIN_MCP_TENANT_CLAIM": "tenant",
         "TOCSIN_MCP_NAME_CLAIM": "name",
-        **given,
     }
 
 
@@ -48,7 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def url(issuer: Issuer, folder: Path) -> Iterator[str]:
     """A server that began while its issuer was down."""
     issuer.down = True
-    with running_server(folder, **env(issuer.url)) as process:
+    with running_server(folder, **env(issuer)) as process:
         answer = post(process.url, issuer.token(tenant="acme"))
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
         assert "who asks can't be found out now: the OAuth server at" in answer.json()["error"]["message"]
@@ -167,7 +168,12 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read_whole(url: str, i
     assert answer.status_code == 413
 
 
-def test_without_an_issuer_it_does_not_start(tmp_path: Path) -> None:
-    said = "TOCSIN_MCP_ISSUER is missing; TOCSIN_MCP_AUTH=oauth needs it"
-    with pytest.raises(AssertionError, match=said), running_server(tmp_path, **env("")):
-        pass
+@pytest.mark.parametrize("lacks", ["mcp_issuer", "mcp_url"])
+def test_without_an_issuer_and_an_address_of_its_own_it_does_not_start(tmp_path: Path, lacks: str) -> None:
+    given = {"mcp_issuer": "https://id.example.com", "mcp_url": AUDIENCE, lacks: ""}
+    wiring = Wiring(Settings.model_validate({"state_dir": tmp_path, "mcp_auth": "oauth", **given}), {})
+
+    with pytest.raises(
+        InvalidInput, match=f"TOCSIN_{lacks.upper()} is missing; TOCSIN_MCP_AUTH=oauth needs it"
+    ):
+        application(wiring, "0.0.0.0")
