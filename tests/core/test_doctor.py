@@ -182,6 +182,11 @@ def test_nothing_is_to_be_done_where_all_is_well() -> None:
         (standing(ticks=[], rules=0), "ticks", "warn", "no tick was ever recorded", "PingSource"),
         (tick(slot=NOW - 91_000), "ticks", "fail", "91 s ago, every 30 s: they have stopped", "PingSource"),
         (tick(slot=NOW - 90_000), "ticks", "ok", "90 s ago", ""),
+        (tick(slot=NOW - 89_000, interval_ms=5_000), "ticks", "ok", "89 s ago, every 5 s", ""),
+        (
+            standing(ticks=[replace(TICK, interval_ms=1_000), TICK]),
+            *("ticks", "ok", "every 30 s; the slowest of the last 2 took 0.9 s of 25 s", ""),
+        ),
         (tick(errors=1, error="cpu: refused"), "ticks", "warn", "cpu: refused", "log of `evaluate`"),
         (tick(total_ms=13_000), "ticks", "warn", "took 13.0 s of 25 s", "shards"),
         (tick(skipped=3), "ticks", "warn", "3 of the slots before", "#missed-slots"),

@@ -101,8 +101,10 @@ def vendor() -> Iterator[Sink]:
 
 
 @pytest.fixture
-def serving(image: Installed, vendor: Sink, tmp_path: Path) -> Iterator[tuple[Child, dict[str, int]]]:
-    """`serve`, with one webhook channel given as `docker run` would; and the ports that were told."""
+def serving(
+    image: Installed, vendor: Sink, tmp_path: Path, new_mariadb_url: str, redis_url: str
+) -> Iterator[tuple[Child, dict[str, int]]]:
+    """`serve`, with servers and one webhook channel given as `docker run` would; and the ports that were told."""
     channels = tmp_path / "channels.yaml"
     channels.write_text("channels: [{name: ops, kind: webhook, default: true}]", encoding="utf-8")
     ports = {name: free_port() for name in ("ack", "mcp-server", "write")}
@@ -111,6 +113,8 @@ def serving(image: Installed, vendor: Sink, tmp_path: Path) -> Iterator[tuple[Ch
     child = image.start(
         [serve, "--port-base", str(free_port()), *options],
         tmp_path / "serve",
+        TOCSIN_DATABASE_URL=new_mariadb_url,
+        TOCSIN_REDIS_URL=redis_url,
         TOCSIN_CHANNELS_FILE=str(channels),
         TOCSIN_SECRET_OPS_URL=f"{vendor.url}/hook",
         TOCSIN_SECRET_OPS_SIGNING_KEY="whsec_bm90IGEgc2VjcmV0LCBidXQgbG9uZyBlbm91Z2g=",
@@ -149,9 +153,12 @@ def test_serve_runs_everything_tells_a_first_alert_and_stops_cleanly(
     )
     assert point.status_code == 204
     image.run("tocsin", "tick", "--interval", "1s")
-    (told,) = vendor.wait_for(1, 20)
+    (told,) = vendor.wait_for(1, 40)
+    seen = {one["check"]: one for one in json.loads(image.run("tocsin", "doctor", "--json"))}
 
     assert told.json()["data"]["rule"]["title"] == "Boiler hot"
+    assert seen["database"]["said"].startswith("MariaDB")
+    assert {seen[check]["verdict"] for check in ("migrations", "redis", "metrics default", "rules")} == {"ok"}
     assert is_ready(ports["mcp-server"])
     assert is_ready(ports["ack"])
     check_environments(image.data / "environments")

@@ -85,7 +85,7 @@ def clocks(
     if isinstance(seen, Database):
         ahead["the database"] = seen.ahead_ms
         if seen.standing and seen.standing.ticks:
-            interval = seen.standing.ticks[0].interval_ms or INTERVAL_MS
+            interval = max(one.interval_ms for one in seen.standing.ticks) or INTERVAL_MS
     for name, store in stores.items():
         if isinstance(store, MetricSource) and store.ahead_ms is not None:
             ahead[f"metric store {name}"] = store.ahead_ms

@@ -17,7 +17,7 @@ from shared.manage.doctor.servers import INTERVAL_MS, Seen, unseen
 
 OK, WARN, FAIL, SKIPPED = Verdict.OK, Verdict.WARN, Verdict.FAIL, Verdict.SKIPPED
 LATE_INTERVALS = 3
-"""Ticks that are missing for so long have stopped: a cluster may lose one, or two at a roll-out."""
+"""Ticks that are missing for so long have stopped: a cluster may lose one, or two at a roll-out. 90 s at least."""
 BUDGET = 5 / 6
 """Of the interval: a tick's lease. What takes longer is cut off."""
 WAITING_SECONDS = 120
@@ -33,10 +33,11 @@ def ticks(seen: Seen) -> list[Finding]:
         fix = "See whether the PingSource `tick` is Ready and `evaluate` runs; `tocsin tick` runs one by hand"
         return [Finding("ticks", FAIL if standing.rules else WARN, "no tick was ever recorded", fix)]
     newest = standing.ticks[0]
-    interval = newest.interval_ms or INTERVAL_MS
+    # The longest of the last ones: a tick by hand may have said any.
+    interval = max(one.interval_ms for one in standing.ticks) or INTERVAL_MS
     age = max(0, standing.now - newest.slot)
     said = f"the newest slot was {age / 1000:.0f} s ago, every {interval / 1000:g} s"
-    if age > LATE_INTERVALS * interval:
+    if age > LATE_INTERVALS * max(interval, INTERVAL_MS):
         fix = "See whether the PingSource `tick` is Ready, and the log of `evaluate`"
         return [Finding("ticks", FAIL, f"{said}: they have stopped", fix)]
     if newest.errors:
