@@ -53,13 +53,12 @@ def checked(model: type[M], values: Mapping[str, Any]) -> M:
 
 
 def _keys_at(model: type[BaseModel], place: Iterable[int | str]) -> list[str]:
-    """The keys of the model that is found by these keys."""
+    """The keys of the innermost model on the way to this place."""
     for key in place:
-        within = model.model_fields[str(key)].annotation
-        inner = [
-            one for one in (within, *get_args(within)) if isinstance(one, type) and issubclass(one, BaseModel)
-        ]
-        model = inner[0]
+        about = model.model_fields.get(str(key))
+        within = () if about is None else (about.annotation, *get_args(about.annotation))
+        inner = [one for one in within if isinstance(one, type) and issubclass(one, BaseModel)]
+        model = inner[0] if inner else model
     return list(model.model_fields)
 
 

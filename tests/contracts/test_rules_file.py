@@ -202,6 +202,15 @@ def test_another_tenant_is_neither_exported_nor_changed(filled: Wiring) -> None:
     assert len(document(filled)["rules"]) == 2
 
 
+def test_a_rule_whose_monitor_is_gone_stays_as_it_is(filled: Wiring, store: Store) -> None:
+    store.write(lambda tx: monitors.delete(tx, "mon_btc", 1, NOW))
+    file = document(filled)
+
+    assert [rule["monitor"] for rule in file["rules"]] == ["mon_btc", "mon_btc"]
+    assert applied(filled, file).changes == ()
+    assert applied(filled, file, prune=True).changes == ()
+
+
 def test_many_rules_are_applied_in_a_few_statements(wiring: Wiring, store: Store) -> None:
     monitor = {"id": "mon_m", "name": "M", "measurement": "m"}
     made = [{"title": f"Rule {n}", "monitor": "M", "condition": CONDITION} for n in range(500)]
