@@ -47,7 +47,8 @@ def demo(
         actor, now = context.actor(), wiring.clock()
         seeded = manage.seed_demo(wiring, if_empty=if_empty, actor=actor, now=now)
         if seeded.rules and self_alerts:
-            manage.turn_on_self_alerts(wiring, actor=actor, now=now)
+            # A machine of one's own sleeps, and is switched off: that it missed slots is no news.
+            manage.turn_on_self_alerts(wiring, without=("missed-slots",), actor=actor, now=now)
     if seeded.rules:
         more = ", and turned on the self-alerts" if self_alerts else ""
         terminal.say(f"Added {len(seeded.monitors)} monitors and {len(seeded.rules)} rules{more}.")

@@ -14,15 +14,22 @@ Channels = Annotated[
     typer.Option("--channel", metavar="NAME", help="Tell all of them here; repeat for more."),
 ]
 
+Without = Annotated[
+    list[str] | None,
+    typer.Option("--without", metavar="SLUG", help="Leave this one as it is; repeat for more."),
+]
+
 
 @app.command()
-def on(channel: Channels = None, json: context.Json = False) -> None:
+def on(channel: Channels = None, without: Without = None, json: context.Json = False) -> None:
     """Turn them on.
 
     Those that are missing are added; what you changed of the others stays.
     """
     with context.opened() as wiring:
-        done = manage.turn_on_self_alerts(wiring, channels=channel, actor=context.actor(), now=wiring.clock())
+        done = manage.turn_on_self_alerts(
+            wiring, channels=channel, without=without or (), actor=context.actor(), now=wiring.clock()
+        )
     if json:
         terminal.as_json(done)
     elif done.added or done.changed:

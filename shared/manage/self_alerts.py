@@ -83,20 +83,30 @@ def runbook_of(rule_id: str) -> str:
 
 
 def turn_on_self_alerts(
-    ports: Ports, *, channels: Sequence[str] | None = None, actor: str, now: Millis
+    ports: Ports,
+    *,
+    channels: Sequence[str] | None = None,
+    without: Sequence[str] = (),
+    actor: str,
+    now: Millis,
 ) -> Switched:
     """Store those that are missing and enable the others. Repeating it changes nothing.
 
     `channels`: where all of them are told from now on; without it, new ones go to the default channels and others stay
-    where they are. Raises InvalidInput for a channel that nobody configured.
+    where they are. `without`: slugs of those that are left as they are. Raises InvalidInput for a channel that nobody
+    configured, and for a slug that no self-alert has.
     """
     names = channel_names.checked_names(ports.channels, None if channels is None else tuple(channels))
-    return ports.store.write(lambda tx: store(tx, names, actor, now))
-
-
-def store(tx: Tx, names: tuple[str, ...] | None, actor: str, now: Millis) -> Switched:
-    """See `turn_on_self_alerts`; with channels that were checked."""
     wanted = built_in(names)
+    slugs = [slug_of(rule.id) for rule in wanted.rules]
+    for slug in without:
+        if slug not in slugs:
+            raise InvalidInput("without", slug, f"valid are {', '.join(slugs)}")
+    chosen = BuiltIn(wanted.monitors, tuple(one for one in wanted.rules if slug_of(one.id) not in without))
+    return ports.store.write(lambda tx: _store(tx, chosen, names, actor, now))
+
+
+def _store(tx: Tx, wanted: BuiltIn, names: tuple[str, ...] | None, actor: str, now: Millis) -> Switched:
     for monitor in wanted.monitors:
         _keep_monitor(tx, monitor, actor, now)
     added, changed = [], []

@@ -21,6 +21,14 @@ def test_self_alerts_are_turned_on_listed_and_turned_off(tocsin: Tocsin) -> None
     }
 
 
+def test_one_can_be_left_out_by_its_slug(tocsin: Tocsin) -> None:
+    done = tocsin("self-alerts", "on", "--without", "missed-slots")
+    assert done.out == "The self-alerts are on: 6 added, 0 changed.\n"
+    refused = tocsin("self-alerts", "on", "--without", "missed")
+    assert refused.status == 2
+    assert "without: 'missed' is not valid; valid are source-unreachable" in " ".join(refused.err.split())
+
+
 def test_an_unknown_channel_is_one_clear_error(tocsin: Tocsin) -> None:
     refused = tocsin("self-alerts", "on", "--channel", "opz")
 
@@ -32,8 +40,12 @@ def test_an_unknown_channel_is_one_clear_error(tocsin: Tocsin) -> None:
 def test_the_demo_turns_them_on_when_it_is_asked_to_and_only_then(tocsin: Tocsin) -> None:
     said = tocsin("demo", "--if-empty", "--self-alerts").out
     assert said.endswith("rules, and turned on the self-alerts.\n")
+    rules = tocsin("self-alerts", "list", "--json").json()
+    asleep = [one["slug"] for one in rules if one["standing"] is None]
+    assert asleep == ["missed-slots"]
 
     tocsin("self-alerts", "off")
     tocsin("demo", "--if-empty", "--self-alerts")
 
-    assert not any(one["rule"]["enabled"] for one in tocsin("self-alerts", "list", "--json").json())
+    rules = tocsin("self-alerts", "list", "--json").json()
+    assert not any(one["rule"]["enabled"] for one in rules if one["standing"])
