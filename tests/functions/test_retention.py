@@ -14,9 +14,9 @@ from tests.support.old_rows import DAY, everything
 
 
 def test_the_function_removes_what_is_old_whatever_time_its_event_says(
-    database_url: str, tmp_path: Path
+    sqlite_url: str, tmp_path: Path
 ) -> None:
-    store = open_store(database_url, "default")
+    store = open_store(sqlite_url, "default")
     now = store.read(lambda tx: tx.now())
     old_rows.fill(store, 1, now)
     before = everything(store)
