@@ -1,5 +1,6 @@
 """Points as line protocol, and sending them to a write endpoint. It measures nothing."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -10,8 +11,9 @@ from shared.errors import InvalidInput, Unavailable, redact_url
 SETTING = "TOCSIN_WRITE_URL"
 TIMEOUT = httpx.Timeout(5.0, connect=3.0)
 
-_NAME = str.maketrans({",": "\\,", " ": "\\ ", "=": "\\=", "\n": " ", "\r": " "})
-_MEASUREMENT = str.maketrans({",": "\\,", " ": "\\ ", "\n": " ", "\r": " "})
+_NAME = str.maketrans({",": "\\,", " ": "\\ ", "=": "\\=", "\n": "\\ ", "\r": "\\ "})
+_MEASUREMENT = str.maketrans({",": "\\,", " ": "\\ ", "\n": "\\ ", "\r": "\\ "})
+_ESCAPING = re.compile(r"\\+(?=[,= \n\r]|\Z)")
 _TEXT = str.maketrans({'"': '\\"', "\\": "\\\\"})
 
 
@@ -71,8 +73,8 @@ def _endpoint(url: str) -> httpx.URL:
 
 
 def _unescapable(text: str) -> str:
-    """A backslash at the end would escape the comma or blank behind it, and can't itself be escaped."""
-    return text.rstrip("\\")
+    """Without backslashes before what has to be escaped, or at the end: they'd escape it, and can't be escaped."""
+    return _ESCAPING.sub("", text)
 
 
 def _name(text: str) -> str:

@@ -1,5 +1,7 @@
 """Line protocol: which lines there are in a batch, what a line says, and what is told about a bad one."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,7 +118,10 @@ def test_an_unknown_precision_names_the_valid_ones() -> None:
 
 _NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0\n\r"), min_size=1).filter(
     lambda name: (
-        name == name.strip() and not name.endswith("\\") and not name.startswith("#") and name != "time"
+        name == name.strip()
+        and not re.search(r"\\(?:[,= ]|\Z)", name)
+        and not name.startswith("#")
+        and name != "time"
     )
 )
 _TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
@@ -139,6 +144,13 @@ def test_what_a_monitor_writes_is_read_as_it_was(
 ) -> None:
     line = monitors.line(monitors.Point(measurement, tags, fields, time))
     assert one(line, "ms") == Point(measurement, tags, fields, time * 1_000_000)
+
+
+@pytest.mark.parametrize("name", ["\\=", "a\\, b", "a\\\\ b", "a\\\nb", "a\\"])
+def test_a_backslash_that_would_escape_what_follows_is_left_out(name: str) -> None:
+    point = one(monitors.line(monitors.Point(name, {name: name}, {name: 1}, 5)), "ms")
+    plain = name.replace("\\", "").replace("\n", " ")
+    assert point == Point(plain, {plain: plain}, {plain: 1}, 5_000_000)
 
 
 @given(st.lists(_TEXTS, min_size=1))
