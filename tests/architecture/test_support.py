@@ -16,6 +16,7 @@ from tests.support import servers
 from tests.support.functions import child_environment, event_headers, post_event, post_tick, running_function
 from tests.support.guard import NetworkForbidden, is_local
 from tests.support.processes import ROOT, Child, accepts_connections, free_port
+from tests.support.sink import arrival
 from tests.support.waiting import wait_until
 
 DOCUMENTATION_ADDRESS = "192.0.2.1"  # RFC 5737: belongs to nobody
@@ -124,6 +125,19 @@ def pytester_free_env() -> dict[str, str]:
 
 
 # ------------------------------------------------------------------ processes
+
+
+def test_a_request_is_as_old_as_its_last_byte_however_late_it_is_read() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()) as client,
+    ):
+        accepted, _ = server.accept()
+        with accepted:
+            client.sendall(b"x")
+            sent = time.monotonic()
+            wait_until(lambda: time.monotonic() - sent > 0.3, "a busy machine")
+            assert abs(arrival(accepted) - sent) < 0.1
 
 
 def test_a_killed_child_is_gone_with_everything_it_started(tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ def test_whatever_fails_every_receiver_is_told_every_episode_and_its_end_and_not
 ) -> None:
     lines: list[str] = []
     outcome = run(folder, WANTED, lambda text: lines.append(f"{time.strftime('%H:%M:%S')} {text}"))
-    story = "\n".join([*lines, f"seed {WANTED.seed}", *(f"{n} {what}" for what, n in outcome.faults.items())])
+    counted = [f"{count} {what}" for what, count in outcome.faults.items()]
+    story = "\n".join([*outcome.wrong[:20], *lines, f"seed {WANTED.seed}", *counted])
 
     assert outcome.wrong == [], story
     # And it was a storm: each sort of trouble came, nobody was spared, and there was enough to tell.

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -82,7 +81,7 @@ class Receivers:
         self.unreadable: list[str] = []
 
     def _take(self, request: Request) -> Reply:
-        at = time.monotonic()
+        at = request.at
         kind = {"/webhook": "webhook", "/v2/enqueue": "pagerduty"}.get(request.path, "slack")
         if self.ahead(kind, request.text):
             return Reply(drop="unanswered")

@@ -7,6 +7,7 @@ import json
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,15 +17,22 @@ from typing import Any, Literal, Self
 
 from tests.support.waiting import wait_until
 
+_LAST_DATA_RECV = 52
+"""Where Linux' `struct tcp_info` holds the milliseconds since the last data came (linux/tcp.h)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request as it arrived; header names are lower case."""
+    """One request as it arrived; header names are lower case.
+
+    `at`: when its last byte reached this machine, by the monotonic clock, however late it was read.
+    """
 
     method: str
     path: str
     headers: Mapping[str, str]
     body: bytes
+    at: float = field(default=0.0, compare=False)
 
     @property
     def text(self) -> str:
@@ -138,6 +146,15 @@ class Sink:
                 return
 
 
+def arrival(connection: socket.socket) -> float:
+    """When the kernel got the last byte that came here, by the monotonic clock; the present where it doesn't say."""
+    now = time.monotonic()
+    if not hasattr(socket, "TCP_INFO"):
+        return now
+    info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_DATA_RECV + 4)
+    return float(now - struct.unpack_from("I", info, _LAST_DATA_RECV)[0] / 1000)
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = (
@@ -173,7 +190,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _play(self) -> None:
         sink = self.server.sink
         headers = {name.lower(): value for name, value in self.headers.items()}
-        reply = sink._next(Request(self.command, self.path, headers, self._body()))
+        body = self._body()
+        reply = sink._next(Request(self.command, self.path, headers, body, arrival(self.connection)))
         sink._pause(reply)
         if reply.drop is not None:
             if reply.drop == "halfway":
