@@ -8,5 +8,5 @@ from shared.wiring import Wiring
 
 @function.cloud_event
 def retention(event: Event, wiring: Wiring) -> None:
-    """Remove for as long as one request may take. The event says that it is time; the time that it says counts nothing."""
+    """Remove for as long as one request may take. The event says that it is time, and nothing else counts."""
     keeping.run_in_time(wiring, wiring.clock())
