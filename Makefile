@@ -29,7 +29,7 @@ check: setup ## Check format, lint, types and import directions: what CI checks
 
 test: setup ## Run the tests, after installing their servers where it may (ARGS="tests/core -k cooldown")
 	@$(BIN)/python -m tests.support.install
-	@$(BIN)/pytest -n 3 --dist loadgroup $(ARGS)
+	@$(BIN)/pytest -n 3 $(ARGS)
 
 smoke: setup ## Start everything for real and follow one alert to its end
 	@$(BIN)/python -m tests.smoke $(ARGS)

@@ -9,15 +9,20 @@ import tempfile
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import fakeredis
 import pytest
 import redis
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.support import guard, servers
 from tests.support.databases import sqlite
 from tests.support.processes import free_port
 
+_DEAREST = ("flow", "functions", "architecture", "contracts", "core")
+_RENDERED = ("test_manifest", "test_docs_deploy", "test_cluster_commands")
+"""Files that look at the manifests as kubectl renders them, which takes seconds, once in each worker."""
 _OURS = ("TOCSIN_", "FUNCTION_", "CLOUD_RUN_", "GUNICORN_")
 _NAMES = {"K_SINK", "K_CE_OVERRIDES", "PORT", "HOST", "DEBUG", "WORKERS", "THREADS"}
 
@@ -28,10 +33,27 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several workers, tests stay together that share what is dear to start: a file, or the stacks of `flow`."""
-    for item in items:
-        shared = "flow" if item.path.parent.name == "flow" else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(shared))
+    """The dearest folders first, so that no worker begins with one when the others have ended."""
+    items.sort(key=lambda item: _DEAREST.index(_folder(item.nodeid)))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """With several workers, tests stay together that share what is dear to start."""
+    config.option.loadscopereorder = False
+    return _Together(config, log)
+
+
+class _Together(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+    def _split_scope(self, nodeid: str) -> str:
+        """A file; all that follows alerts through whole stacks; all that looks at rendered manifests."""
+        path = nodeid.partition("::")[0]
+        if _folder(nodeid) == "flow":
+            return "flow"
+        return "manifests" if Path(path).name.startswith(_RENDERED) else path
+
+
+def _folder(nodeid: str) -> str:
+    return nodeid.split("/")[1]
 
 
 def foreign_names(names: Iterable[str]) -> list[str]:

@@ -15,8 +15,6 @@ from knative.cluster.objects import needed
 from tests.support.fake_kubectl import READY, Cluster
 from tests.support.manifests import rendered
 
-pytestmark = pytest.mark.xdist_group("manifests")  # rendered once
-
 Run = Callable[..., int]
 
 

@@ -26,8 +26,6 @@ from tests.support.manifests import (
     workloads,
 )
 
-pytestmark = pytest.mark.xdist_group("manifests")  # rendered once
-
 PAGES = ("docs/deploy.md", "docs/scaling.md")
 KPA = "autoscaling.knative.dev/"
 

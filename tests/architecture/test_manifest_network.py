@@ -17,8 +17,6 @@ from tests.support.manifests import (
 )
 from tests.support.networks import Place, is_reached, reaches_out
 
-pytestmark = pytest.mark.xdist_group("manifests")  # rendered once
-
 CLUSTERS = ("base", "overlays/dev", "overlays/prod")
 BROKER, DATABASE, INTERNET, METRICS, REDIS = (
     f"egress.tocsin.dev/{name}" for name in ("broker", "database", "internet", "metrics", "redis")

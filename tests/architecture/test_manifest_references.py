@@ -9,8 +9,6 @@ import pytest
 from tests.support.manifests import ROOT, Manifest, built, of_kind, overlays, plain, rendered
 from tests.support.references import dangling, identity, references
 
-pytestmark = pytest.mark.xdist_group("manifests")  # rendered once
-
 OVERLAYS = overlays()
 CLUSTERS = ("base", "overlays/dev", "overlays/prod")
 GENERATED = {"tocsin", "tocsin-channels"}

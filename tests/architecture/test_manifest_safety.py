@@ -21,8 +21,6 @@ from tests.support.manifests import (
     workloads,
 )
 
-pytestmark = pytest.mark.xdist_group("manifests")  # rendered once
-
 SECRET_SETTINGS = {name for name, field in Settings.model_fields.items() if field.annotation is SecretStr}
 RESTRICTED = {
     "runAsNonRoot": True,

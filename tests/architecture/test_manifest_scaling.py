@@ -21,8 +21,6 @@ from tests.support.manifests import (
     templates,
 )
 
-pytestmark = pytest.mark.xdist_group("manifests")  # rendered once
-
 CLUSTERS = ("base", "overlays/dev", "overlays/prod")
 KPA = "autoscaling.knative.dev/"
 

@@ -9,8 +9,6 @@ import pytest
 from tests.support.manifests import Manifest, component, of_kind, overlays, rendered, unused_components
 from tests.support.schemas import complaints, knative_kinds
 
-pytestmark = pytest.mark.xdist_group("manifests")  # rendered once
-
 WITHOUT_A_SCHEMA = {"eventing.knative.dev/v1alpha1/RabbitmqBrokerConfig"}
 """Of RabbitMQ's extension, for which there is no package with a schema."""
 

@@ -18,8 +18,6 @@ from tests.support.manifests import (
 )
 from tests.support.webhooks import refusals
 
-pytestmark = pytest.mark.xdist_group("manifests")  # rendered once
-
 
 @pytest.mark.parametrize("overlay", overlays())
 def test_knative_refuses_nothing(overlay: str) -> None:

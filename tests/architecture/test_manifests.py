@@ -24,8 +24,6 @@ from tests.support.manifests import (
     workloads,
 )
 
-pytestmark = pytest.mark.xdist_group("manifests")  # rendered once
-
 CLAIM_LEASE_SECONDS = 25
 
 
