@@ -16,7 +16,7 @@ from tests.support.functions import (
     post_tick,
     running_function,
 )
-from tests.support.processes import ROOT, Child, accepts_connections, free_port
+from tests.support.processes import Child, accepts_connections, free_port
 from tests.support.sink import Reply, Sink
 from tests.support.world import INTERVAL, STEP, World
 
@@ -36,6 +36,14 @@ def sink() -> Iterator[Sink]:
 @pytest.fixture
 def evaluate(tmp_path: Path, sink: Sink) -> Iterator[FunctionProcess]:
     env = {"TOCSIN_STATE_DIR": str(tmp_path), "TOCSIN_LATENESS_SECONDS": "0", "K_SINK": sink.url}
+    with running_function("evaluate", env) as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FunctionProcess]:
+    """One process for all that is refused, and leaves nothing."""
+    env = {"TOCSIN_STATE_DIR": str(tmp_path_factory.mktemp("refusing"))}
     with running_function("evaluate", env) as process:
         yield process
 
@@ -67,12 +75,12 @@ def test_a_tick_evaluates_what_is_in_the_database(
     assert line["alert_id"].startswith("alert_")
 
 
-def test_a_request_that_is_no_event_is_refused_without_a_traceback(evaluate: FunctionProcess) -> None:
-    reply = httpx.post(evaluate.url, json={"hello": "world"}, trust_env=False)
+def test_a_request_that_is_no_event_is_refused_without_a_traceback(refusing: FunctionProcess) -> None:
+    reply = httpx.post(refusing.url, json={"hello": "world"}, trust_env=False)
 
     assert reply.status_code == 400
     assert "CloudEvent" in reply.text
-    assert "Traceback" not in evaluate.stdout + evaluate.stderr
+    assert "Traceback" not in refusing.stdout + refusing.stderr
 
 
 @pytest.mark.parametrize(
@@ -86,18 +94,18 @@ def test_a_request_that_is_no_event_is_refused_without_a_traceback(evaluate: Fun
     ],
 )
 def test_a_tick_that_makes_no_sense_is_refused_for_good(
-    evaluate: FunctionProcess, change: dict[str, str], data: str
+    refusing: FunctionProcess, change: dict[str, str], data: str
 ) -> None:
-    reply = post_event(evaluate.url, event_headers({**TICK, **change}), data)
+    reply = post_event(refusing.url, event_headers({**TICK, **change}), data)
 
     assert reply.status_code == 422
-    assert "Traceback" not in evaluate.stdout + evaluate.stderr
+    assert "Traceback" not in refusing.stdout + refusing.stderr
 
 
-def test_only_post_is_taken_and_health_is_answered(evaluate: FunctionProcess) -> None:
-    assert httpx.get(evaluate.url, trust_env=False).status_code == 405
-    assert httpx.get(f"{evaluate.url}/health/liveness", trust_env=False).status_code == 200
-    assert httpx.get(f"{evaluate.url}/health/readiness", trust_env=False).status_code == 200
+def test_only_post_is_taken_and_health_is_answered(refusing: FunctionProcess) -> None:
+    assert httpx.get(refusing.url, trust_env=False).status_code == 405
+    assert httpx.get(f"{refusing.url}/health/liveness", trust_env=False).status_code == 200
+    assert httpx.get(f"{refusing.url}/health/readiness", trust_env=False).status_code == 200
 
 
 def test_a_database_out_of_reach_is_worth_another_try_and_its_password_stays_hidden(tmp_path: Path) -> None:
@@ -145,8 +153,9 @@ def test_a_channels_file_that_cannot_be_used_ends_the_start_and_names_the_place(
     assert "Traceback" not in str(failed.value)
 
 
-@pytest.mark.parametrize("name", sorted(path.parent.name for path in ROOT.glob("functions/*/main.py")))
-def test_every_function_starts_by_the_bare_command(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["evaluate", "mcp_server"])
+def test_a_function_starts_by_the_bare_command(name: str, tmp_path: Path) -> None:
+    """One of each framework, Flask's and Starlette's; `test_installed` starts all of them."""
     port = free_port()
     script = Path(sys.executable).with_name("functions-framework")
     command = [str(script), "--source", f"functions/{name}/main.py", "--target", name]
