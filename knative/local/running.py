@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import time
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
@@ -258,8 +259,11 @@ class Running:
             await self._broker.close()
         for activator in self.activators.values():
             activator.closing = True
+        # First what a tick woke: it may still be writing to another function.
+        woken = {source.sink.name for source in self._overlay.pings}
+        await self._end(woken)
         await asyncio.gather(*(front.shut() for front in self._fronts))  # nobody wakes a function any more
-        await asyncio.gather(*(keeper.stop(self._options.grace_seconds) for keeper in self.keepers.values()))
+        await self._end(self.keepers.keys() - woken)
         await asyncio.gather(*(server.shut() for server in self._servers))
         if self._redis is not None:
             await asyncio.to_thread(self._redis.stop)
@@ -268,6 +272,11 @@ class Running:
         await self._reaper.stop()
         self._ports.close()
         (self._state / "stack.json").unlink(missing_ok=True)
+
+    async def _end(self, names: Collection[str]) -> None:
+        """Stop these functions side by side."""
+        ending = (keeper for name, keeper in self.keepers.items() if name in names)
+        await asyncio.gather(*(keeper.stop(self._options.grace_seconds) for keeper in ending))
 
 
 def _cut(text: str) -> str:
