@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from tests.support.local_overlay import EVENTING, SOURCES, binding, function, jo
 from tests.support.waiting import wait_until
 
 FUNCTIONS = """
-import json, os, urllib.request
+import json, os, pathlib, time, urllib.request
 import flask, functions_framework
 
 if os.environ.get("BROKEN"):
@@ -42,6 +43,12 @@ def post(url, body, **headers):
 
 @functions_framework.http
 def evaluate(request):
+    if neighbour := os.environ.get("NEIGHBOUR"):
+        folder = pathlib.Path(os.environ["TOCSIN_STATE_DIR"])
+        (folder / "begun").touch()
+        time.sleep(1)  # work, while the stack is told to stop
+        (folder / "answered").write_text(str(urllib.request.urlopen(neighbour, timeout=5).status))
+        return "", 204
     print(json.dumps({"message": "fired", "level": "info", "function": "evaluate", "rule_id": "rule_1"}))
     event = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/t", "ce-type": "fired", "ce-toslack": "true"}
     post(os.environ["K_SINK"], {"rule": 1}, **event)
@@ -182,6 +189,16 @@ def test_stopping_leaves_no_process_and_no_listener(tmp_path: Path) -> None:
     assert set(psutil.Process().children(recursive=True)) <= before
     with pytest.raises(httpx.ConnectError):
         httpx.get(url)
+
+
+def test_what_a_tick_woke_may_end_its_work_with_other_functions(tmp_path: Path) -> None:
+    made = overlay(tmp_path / "o", NEIGHBOUR="http://notify-slack.tocsin.svc.cluster.local/health/readiness")
+    begun, answered = tmp_path / "s" / "begun", tmp_path / "s" / "answered"
+    with Stack(made, tmp_path / "s") as stack, ThreadPoolExecutor(1) as pool:
+        pool.submit(stack.tick)
+        wait_until(begun.exists, "the tick is at work", within=10)
+        stack.stop()
+    assert answered.read_text() == "200"
 
 
 def runner(tmp_path: Path, *arguments: str, **env: str) -> subprocess.Popen[str]:
