@@ -226,11 +226,10 @@ def statements(store: Store) -> Iterator[list[tuple[str, Any]]]:
     event.remove(store.engine, "before_cursor_execute", note)
 
 
+@pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
 def test_mariadb_walks_an_index_for_every_statement_and_their_number_is_fixed(
     wiring: Wiring, store: Store
 ) -> None:
-    if store.engine.dialect.name == "sqlite":
-        pytest.skip("the plans of MariaDB are the ones that matter")
     alert = {"key": "[]", "monitor_id": "m", "severity": 2, "state": "resolved"}
     made = [
         {**alert, "id": f"a{n}", "open_key": f"a{n}", "rule_id": f"r{n % 50}", "series_id": f"s{n}",
