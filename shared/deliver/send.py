@@ -264,7 +264,7 @@ class Sending:
     def _conclude(self, batch: Batch, attempt: Attempt) -> Verdict:
         verdict = judge(batch, attempt, idempotent=load_kind(self.kind).IDEMPOTENT)
         self.recorder.record(verdict.settled, told_by(batch))
-        if attempt.outcome.kind in ("delivered", "accepted"):
+        if telemetry.recording() and attempt.outcome.kind in ("delivered", "accepted"):
             for one in batch.folded or (batch.telling,):
                 delay_ms = max(0, self.ports.clock() - one.facts.slot)
                 telemetry.measure(DELIVERY_DELAY, delay_ms / 1000, kind=self.kind)

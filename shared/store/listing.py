@@ -102,6 +102,7 @@ class TickRow:
     shard: str
     slot: Millis
     started_at: Millis
+    interval_ms: int
     total_ms: int
     stages_ms: str
     rules: int

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import select, text
 
 from shared.store.engine import Tx
-from shared.store.tables import monitors, ticks
+from shared.store.tables import monitors
 
 _FOREIGN = """
 SELECT COUNT(*) FROM information_schema.tables
@@ -27,18 +27,6 @@ class Server:
     foreign_tables: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class LastTick:
-    """One finished tick. Times are milliseconds, `slot` since the epoch."""
-
-    slot: int
-    interval_ms: int
-    total_ms: int
-    skipped: int
-    errors: int
-    error: str
-
-
 def describe(tx: Tx) -> Server:
     """What it is, and how it treats us."""
     if tx.conn.dialect.name == "sqlite":
@@ -47,18 +35,6 @@ def describe(tx: Tx) -> Server:
     foreign = int(tx.conn.execute(text(_FOREIGN)).scalar_one())
     dialect = "mariadb" if "mariadb" in version.lower() else "mysql"
     return Server(dialect, version.partition("-")[0], str(tx.conn.get_isolation_level()), foreign)
-
-
-def last_ticks(tx: Tx, limit: int) -> list[LastTick]:
-    """The newest ticks of all shards, the newest first."""
-    row = ticks.c
-    found = tx.conn.execute(
-        select(row.slot, row.interval_ms, row.total_ms, row.skipped, row.errors, row.error)
-        .where(row.tenant == tx.tenant)
-        .order_by(row.slot.desc())
-        .limit(limit)
-    )
-    return [LastTick(*one) for one in found]
 
 
 def monitor_sources(tx: Tx) -> frozenset[str]:

@@ -50,7 +50,7 @@ def test_the_server_its_tables_and_its_clock_are_seen(tmp_path: Path, database_u
     assert found.server.isolation in ("", "READ COMMITTED")
     assert (found.server.dialect == "sqlite") == database_url.startswith("sqlite")
     assert found.standing is not None
-    assert (found.standing.rules, found.standing.ticks, found.standing.unpublished) == (0, [], 0)
+    assert (found.standing.rules, found.standing.ticks, found.standing.unpublished) == (0, (), 0)
 
 
 def test_the_work_is_seen_as_the_tables_have_it(tmp_path: Path, database_url: str) -> None:

@@ -19,11 +19,15 @@ from shared.manage.doctor.facts import (
     Standing,
     Trouble,
 )
-from shared.store.server import LastTick, Server
+from shared.store.listing import TickRow
+from shared.store.server import Server
 from tests.support import docs
 
 NOW = 1_700_000_000_000
-TICK = LastTick(NOW - 20_000, 30_000, 900, 0, 0, "")
+TICK = TickRow(
+    shard="0/1", slot=NOW - 20_000, started_at=NOW - 20_000, interval_ms=30_000, total_ms=900, stages_ms="{}",
+    rules=0, series=0, queries=0, points=0, transitions=0, notifications=0, skipped=0, errors=0, error="",
+)  # fmt: skip
 STANDING = Standing(
     NOW, 12, 0, [TICK], 0, 0, {"ops": 0}, (), {"slack": 0}, (7, 7), frozenset({"default", "self"})
 )

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from shared.model import Millis
-from shared.store.server import LastTick, Server
+from shared.store.listing import TickRow
+from shared.store.server import Server
 
 
 class Verdict(StrEnum):
@@ -78,7 +79,7 @@ class Standing:
     now: Millis
     rules: int
     rules_in_error: int
-    ticks: Sequence[LastTick]
+    ticks: Sequence[TickRow]
     unpublished: int
     oldest_unpublished_seconds: int
     overdue: Mapping[str, int]

@@ -26,7 +26,7 @@ from shared.manage.doctor.facts import (
 )
 from shared.model import Health, Millis
 from shared.settings import Settings, Source
-from shared.store import migrate, own, server
+from shared.store import listing, migrate, own, server
 from shared.store import rules as rule_rows
 from shared.store.engine import Tx, open_store
 
@@ -120,7 +120,7 @@ def _standing(tx: Tx, ports: Ports) -> Standing:
         now,
         sum(rules.values()),
         rules.get(Health.ERROR.value, 0),
-        server.last_ticks(tx, TICKS),
+        listing.ticks_page(tx, limit=TICKS).items,
         _number(unpublished),
         _number(oldest),
         overdue,
